@@ -1,0 +1,86 @@
+"""Adversarial autoencoders in JAX: networks and phases, pure functions, explicit keys.
+
+A model is a set of networks and a tuple of phases; a phase is a loss and the names of the networks that it trains; a
+training step runs the phases in order. The modules, from the bottom up:
+
+    types                                          the vocabulary
+    losses keys                                    functions of arrays; keys of rows and draws
+    priors heads likelihoods corruption            pieces for one example
+    networks phases                                the paper's networks; the three kinds of phases
+    models                                         the variants, wired
+    steps parallel                                 updates; devices
+    evaluation data                                how good it is; what it learns from
+    loop configs runs checkpoints                  training to a run folder, and loading it back
+"""
+
+from aae_jax import (
+    configs,
+    corruption,
+    data,
+    evaluation,
+    heads,
+    likelihoods,
+    losses,
+    models,
+    networks,
+    phases,
+    priors,
+)
+from aae_jax.configs import ModelConfig, build, load
+from aae_jax.keys import derive, row_keys
+from aae_jax.loop import Rows, TrainingConfig, fit
+from aae_jax.steps import algorithm, update
+from aae_jax.types import (
+    Algorithm,
+    Batch,
+    Codes,
+    Game,
+    Head,
+    Keys,
+    Likelihood,
+    Metrics,
+    Model,
+    Network,
+    Params,
+    Phase,
+    Prior,
+    TrainState,
+)
+
+__all__ = [
+    "Algorithm",
+    "Batch",
+    "Codes",
+    "Game",
+    "Head",
+    "Keys",
+    "Likelihood",
+    "Metrics",
+    "Model",
+    "ModelConfig",
+    "Network",
+    "Params",
+    "Phase",
+    "Prior",
+    "Rows",
+    "TrainState",
+    "TrainingConfig",
+    "algorithm",
+    "build",
+    "configs",
+    "corruption",
+    "data",
+    "derive",
+    "evaluation",
+    "fit",
+    "heads",
+    "likelihoods",
+    "load",
+    "losses",
+    "models",
+    "networks",
+    "phases",
+    "priors",
+    "row_keys",
+    "update",
+]

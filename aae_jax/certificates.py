@@ -1,0 +1,50 @@
+"""What an adversarial game has reached, on data that its discriminator was not trained on."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from aae_jax import losses
+from aae_jax.types import Batch, Game, Keys, Params
+
+__all__ = ["certificate"]
+
+
+def certificate(games: Sequence[Game], params: Params, keys: Keys, batch: Batch) -> dict[str, jax.Array]:
+    """The state of each game on held-out rows, by names that start with the discriminator's.
+
+    The bound is honest only if the rows were not trained on: a discriminator that knows its samples by heart proves
+    nothing. A balanced game alone proves little too (a weak discriminator is balanced against anything): read the
+    bound beside the moments, and beside `evaluation.prior_match`.
+
+    Args:
+        games: `model.games`.
+        params: of all networks.
+        keys: of the rows.
+        batch: `[N, ...]` held-out rows.
+
+    Returns:
+        For each game, of network "discriminator" say: "discriminator/jsd_bound", a lower bound in nats on the
+        Jensen-Shannon divergence of real and fake (at most log 2), with its "discriminator/jsd_standard_error",
+        "discriminator/held_out_accuracy", and where the fakes are codes their mean's norm and their mean standard
+        deviation, "discriminator/code_mean_norm" and "discriminator/code_std".
+
+    References:
+        Goodfellow et al., "Generative Adversarial Nets", 2014, theorem 1.
+    """
+    result = {}
+    for game in games:
+        fake = game.fake(params, keys, batch)
+        real_score = game.discriminate(params, game.real(params, keys, batch), batch)
+        fake_score = game.discriminate(params, fake, batch)
+        bound, error = losses.jensen_shannon_bound(real_score, fake_score)
+        values = {
+            "jsd_bound": bound,
+            "jsd_standard_error": error,
+            "held_out_accuracy": ((real_score > 0).mean() + (fake_score < 0).mean()) / 2,
+        }
+        if fake.ndim == 2:
+            values |= {"code_mean_norm": jnp.linalg.norm(fake.mean(0)), "code_std": fake.std(0).mean()}
+        result |= {f"{game.network}/{name}": value for name, value in values.items()}
+    return result

@@ -1,0 +1,97 @@
+"""Checkpoints by orbax, with a digest of their own: orbax restores a flipped byte without a word.
+
+Each checkpoint holds a pytree of arrays and the SHA-256 of every leaf. Only arrays and JSON are read, never pickles.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from aae_jax.types import Tree
+
+__all__ = ["Checkpoints", "checkpoints", "digests"]
+
+_KEPT = 2
+
+
+def digests(tree: Tree) -> dict[str, str]:
+    """The SHA-256 of each leaf's name, shape, dtype and bytes, by the leaf's path."""
+    result = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        name, value = jax.tree_util.keystr(path), np.asarray(leaf)
+        header = f"{name} {value.shape} {value.dtype.str} "
+        result[name] = hashlib.sha256(header.encode() + np.ascontiguousarray(value).tobytes()).hexdigest()
+    return result
+
+
+class Checkpoints:
+    """The checkpoints of one run folder; see `checkpoints`. A class because orbax's manager owns threads."""
+
+    def __init__(self, folder: Path) -> None:
+        import orbax.checkpoint as ocp
+
+        self._ocp = ocp
+        # Orbax logs through absl every step of every save.
+        logging.getLogger("absl").setLevel(logging.ERROR)
+        self._manager = ocp.CheckpointManager(
+            folder.absolute(), options=ocp.CheckpointManagerOptions(max_to_keep=_KEPT, create=True)
+        )
+
+    def save(self, number: int, tree: Tree) -> None:
+        """Writes a checkpoint in the background; it counts only once it is whole.
+
+        Args:
+            number: larger than those before: the epoch.
+            tree: of arrays; may be donated or changed after the call returns.
+        """
+        ocp = self._ocp
+        # Copies: views of the device's memory would change under a donation while they are written.
+        tree = jax.tree.map(np.array, tree)
+        arguments = ocp.args.Composite(state=ocp.args.StandardSave(tree), digests=ocp.args.JsonSave(digests(tree)))
+        self._manager.save(number, args=arguments, force=True)
+
+    def restore(self, like: Tree) -> tuple[int, Tree] | None:
+        """The newest whole checkpoint as `(number, tree)`; None where there is none at all.
+
+        A damaged one is reported by a warning, and the one before it is used.
+
+        Args:
+            like: a tree of arrays or shapes that the checkpoint must match.
+
+        Raises:
+            ValueError: if there are checkpoints, but every one of them is damaged or does not match.
+        """
+        ocp = self._ocp
+        device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like)
+        arguments = ocp.args.Composite(state=ocp.args.StandardRestore(target), digests=ocp.args.JsonRestore())
+        problems = []
+        for number in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                restored = self._manager.restore(number, args=arguments)
+                if digests(restored.state) == restored.digests:
+                    return number, restored.state
+                problem = "its arrays differ from the digests that were saved with them"
+            except Exception as error:  # Whatever orbax and tensorstore raise on damaged files.
+                problem = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            problems.append(f"checkpoint {number} in {self._manager.directory} cannot be used: {problem}")
+            logging.getLogger(__name__).warning("%s", problems[-1])
+        if problems:
+            raise ValueError("; ".join(problems) + ". Start anew in another folder, or delete this one.")
+        return None
+
+
+@contextmanager
+def checkpoints(folder: Path) -> Iterator[Checkpoints]:
+    """Opens the checkpoints in a folder; leaving the block waits until the last one is written."""
+    opened = Checkpoints(folder)
+    try:
+        yield opened
+    finally:
+        opened._manager.wait_until_finished()
+        opened._manager.close()

@@ -1,0 +1,99 @@
+"""A data set in memory: arrays, labels and fixed splits."""
+
+import dataclasses
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+__all__ = ["Dataset", "Split", "check_batch_size", "split_at_random"]
+
+
+class Split(NamedTuple):
+    """Some rows of a data set.
+
+    Attributes:
+        image: ``[N, H, W, C]`` uint8 in 0-255 or float32 in [0, 1]; for a table ``[N, D]`` float32, standardized.
+        label: ``[N]`` int32, −1 where unknown.
+    """
+
+    image: np.ndarray
+    label: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """Three disjoint splits, the same ones each time that the same data set is loaded.
+
+    Attributes:
+        name: what `load` was asked for.
+        train: rows to learn from.
+        validation: rows to choose settings by.
+        test: rows to report on.
+        num_classes: labels are below this number; 0 where no row has a label.
+        kind: "image" or "table".
+        shift: ``[D]`` float64, what was subtracted from the columns of a table: ``row = image * scale + shift``.
+            None for images.
+        scale: ``[D]`` float64, what the columns were divided by then. None for images.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    num_classes: int
+    kind: Literal["image", "table"] = "image"
+    shift: np.ndarray | None = None
+    scale: np.ndarray | None = None
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape of one example, ``(H, W, C)`` or ``(D,)``."""
+        return self.train.image.shape[1:]
+
+
+def check_batch_size(dataset: Dataset, batch_size: int) -> None:
+    """Checks that the training split fills at least one batch.
+
+    Args:
+        dataset: what `load` gave.
+        batch_size: rows of a batch.
+
+    Raises:
+        ValueError: if it does not, or if `batch_size` is below 1.
+    """
+    num_rows = len(dataset.train.image)
+    if not 1 <= batch_size <= num_rows:
+        raise ValueError(
+            f"batch size {batch_size}: the training split of {dataset.name!r} has {num_rows} examples; "
+            f"choose a batch size from 1 to {num_rows}"
+        )
+
+
+def split_at_random(rows: Split, name: str) -> tuple[Split, Split, Split]:
+    """Cuts rows that come without splits into 70 % train, 10 % validation and 20 % test, by a fixed permutation.
+
+    Args:
+        rows: all rows.
+        name: what an error calls them.
+
+    Returns:
+        Train, validation and test.
+
+    Raises:
+        ValueError: if there are fewer than ten rows, too few for three splits.
+    """
+    num_rows = len(rows.image)
+    if num_rows < 10:
+        raise ValueError(
+            f"{name}: {num_rows} examples are too few to split into train, validation and test (10 or more)"
+        )
+    # RandomState, not default_rng: NumPy promises that its stream never changes, so the splits never do.
+    permutation = np.random.RandomState(0).permutation(num_rows)
+    num_validation, num_test = num_rows // 10, num_rows // 5
+    test, validation, train = np.split(permutation, [num_test, num_test + num_validation])
+    return rows_at(rows, train), rows_at(rows, validation), rows_at(rows, test)
+
+
+def rows_at(rows: Split, index: np.ndarray) -> Split:
+    """The rows at the given indices, copied."""
+    return Split(rows.image[index], rows.label[index])

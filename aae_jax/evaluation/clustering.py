@@ -1,0 +1,185 @@
+"""Error of classes and clusters, by the paper's rule and by the usual others. All errors are fractions.
+
+Rows whose label is unknown (−1) do not count anywhere.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
+
+from aae_jax.evaluation.distances import map_rows, squared_distances
+
+__all__ = [
+    "error_rate",
+    "head_rule",
+    "head_rule_error",
+    "hungarian_error",
+    "majority_vote_error",
+    "nearest_head_error",
+    "nearest_neighbor_error",
+]
+
+
+def error_rate(prediction: ArrayLike, label: ArrayLike) -> float:
+    """Fraction of labeled rows whose prediction is not their label.
+
+    Args:
+        prediction: ``[N]`` class indices; −1, no prediction, is an error.
+        label: ``[N]``, −1 where unknown.
+
+    Returns:
+        the fraction.
+
+    Raises:
+        ValueError: if the shapes differ or no row is labeled.
+
+    Example:
+        >>> error_rate([0, 1, 2, 2], [0, 1, 1, -1])
+        0.3333333333333333
+    """
+    prediction, label = np.asarray(prediction), np.asarray(label)
+    if prediction.shape != label.shape or label.ndim != 1:
+        raise ValueError(f"prediction and label must be [N] both, got {prediction.shape} and {label.shape}.")
+    return float(np.mean((prediction != label)[_known(label)]))
+
+
+def head_rule(probabilities: ArrayLike, label: ArrayLike) -> np.ndarray:
+    """Label of each cluster by the paper's rule: that of the example which the cluster is surest of.
+
+    Args:
+        probabilities: ``[N, K]``, q(y given x) of validation examples.
+        label: ``[N]``, −1 where unknown.
+
+    Returns:
+        ``[K]`` class indices.
+
+    Example:
+        >>> head_rule([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]], [5, 5, 8]).tolist()
+        [5, 8]
+
+    References:
+        Makhzani et al., "Adversarial Autoencoders", 2016, section 6.
+    """
+    label = np.asarray(label)
+    known = _known(label)
+    return label[known][np.argmax(np.asarray(probabilities)[known], axis=0)]
+
+
+def head_rule_error(
+    validation_probabilities: ArrayLike,
+    validation_label: ArrayLike,
+    test_probabilities: ArrayLike,
+    test_label: ArrayLike,
+) -> float:
+    """Clustering error of the paper's Table 3: `head_rule` on validation examples labels the clusters.
+
+    Args:
+        validation_probabilities: ``[V, K]``, q(y given x).
+        validation_label: ``[V]``.
+        test_probabilities: ``[N, K]``.
+        test_label: ``[N]``.
+
+    Returns:
+        the fraction of test examples in a cluster with another label.
+    """
+    cluster_label = head_rule(validation_probabilities, validation_label)
+    return error_rate(cluster_label[np.argmax(np.asarray(test_probabilities), axis=1)], test_label)
+
+
+def majority_vote_error(
+    validation_cluster: ArrayLike, validation_label: ArrayLike, test_cluster: ArrayLike, test_label: ArrayLike
+) -> float:
+    """Clustering error where most of a cluster's validation examples say its label, the smaller one in a tie.
+
+    Args:
+        validation_cluster: ``[V]`` cluster indices.
+        validation_label: ``[V]``.
+        test_cluster: ``[N]``; a cluster without validation examples has no label, hence errs.
+        test_label: ``[N]``.
+
+    Returns:
+        the fraction of test examples in a cluster with another label.
+    """
+    test_cluster = np.asarray(test_cluster)
+    votes = _contingency(validation_cluster, validation_label, num_clusters=int(np.max(test_cluster)) + 1)
+    cluster_label = np.where(np.any(votes, axis=1), np.argmax(votes, axis=1), -1)
+    return error_rate(cluster_label[test_cluster], test_label)
+
+
+def hungarian_error(cluster: ArrayLike, label: ArrayLike) -> float:
+    """Clustering error under the best matching of clusters to classes, one to one; 1 − what is called ACC.
+
+    With more clusters than classes, the examples of clusters that are left over are errors. The matching is made on
+    the examples that are scored.
+
+    Args:
+        cluster: ``[N]`` cluster indices.
+        label: ``[N]``.
+
+    Returns:
+        the fraction of unmatched examples.
+
+    References:
+        Kuhn, "The Hungarian method for the assignment problem", 1955.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    counts = _contingency(cluster, label)
+    num_matched = counts[linear_sum_assignment(counts, maximize=True)].sum()
+    return float((counts.sum() - num_matched) / counts.sum())
+
+
+def nearest_head_error(codes: ArrayLike, cluster_heads: ArrayLike, head_label: ArrayLike, label: ArrayLike) -> float:
+    """Error of a code that takes the label of the nearest cluster head.
+
+    Args:
+        codes: ``[N, Z]``.
+        cluster_heads: ``[K, Z]``.
+        head_label: ``[K]``, such as `head_rule` gives.
+        label: ``[N]``.
+
+    Returns:
+        the fraction of errors.
+    """
+    return nearest_neighbor_error(cluster_heads, head_label, codes, label)
+
+
+def nearest_neighbor_error(
+    train_codes: ArrayLike, train_label: ArrayLike, test_codes: ArrayLike, test_label: ArrayLike
+) -> float:
+    """Error of a test code that takes the label of the nearest labeled training code.
+
+    Args:
+        train_codes: ``[M, Z]``.
+        train_label: ``[M]``.
+        test_codes: ``[N, Z]``.
+        test_label: ``[N]``.
+
+    Returns:
+        the fraction of errors.
+
+    Example:
+        >>> nearest_neighbor_error([[0.0], [1.0]], [3, 4], [[0.2], [0.7], [5.0]], [3, 3, 4])
+        0.3333333333333333
+    """
+    train_label = np.asarray(train_label)
+    known = _known(train_label)
+    train = jnp.asarray(np.asarray(train_codes)[known])
+    nearest = map_rows(lambda row: jnp.argmin(squared_distances(row, train)), jnp.asarray(test_codes))
+    return error_rate(train_label[known][np.asarray(nearest)], test_label)
+
+
+def _known(label: np.ndarray) -> np.ndarray:
+    known = label >= 0
+    if not np.any(known):
+        raise ValueError(f"Errors need labels: all {label.size} are unknown (−1).")
+    return known
+
+
+def _contingency(cluster: ArrayLike, label: ArrayLike, num_clusters: int = 0) -> np.ndarray:
+    """How many examples of each cluster have each label: ``[K, classes]``."""
+    cluster, label = np.asarray(cluster), np.asarray(label)
+    known = _known(label)
+    counts = np.zeros((max(num_clusters, int(np.max(cluster)) + 1), int(np.max(label)) + 1), np.int64)
+    np.add.at(counts, (cluster[known], label[known]), 1)
+    return counts

@@ -1,0 +1,308 @@
+"""The paper's multilayer perceptrons and a convolutional pair, behind `Network(init, apply)`.
+
+Flax is used here and nowhere else. A network's inputs are concatenated, so that noise, labels or categories can
+stand beside an image or a code: `network.apply(variables, image, noise)`.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from aae_jax.types import Network
+
+__all__ = ["convolutional_decoder", "convolutional_encoder", "he", "linear", "mlp", "normal"]
+
+Initializer = Callable[..., jax.Array]
+BatchNorm = Literal["none", "hidden", "all"]
+
+
+def normal(std: float = 0.01) -> Initializer:
+    """Weights from N(0, std²), the paper's 0.01 by default (appendix A.1).
+
+    Raises:
+        ValueError: unless `std` is positive.
+    """
+    if not std > 0:
+        raise ValueError(f"The weights' standard deviation is {std}; expected a number above 0, such as 0.01.")
+    return nn.initializers.normal(std)
+
+
+def he() -> Initializer:
+    """Weights from N(0, 2 / inputs), which keeps the scale of activations through rectified layers.
+
+    References:
+        He et al., "Delving Deep into Rectifiers", 2015.
+    """
+    return nn.initializers.he_normal()
+
+
+class _Normalization(nn.Module):
+    """Batch normalization without running state.
+
+    Reads the moments from the collection `moments` where the variables have one (evaluation), else takes those of the
+    batch (training), over all devices where `axis_name` is given. See `aae_jax.population_moments`.
+    """
+
+    axis_name: str | None = None
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(self, value: jax.Array) -> jax.Array:
+        size = value.shape[-1]
+        scale = self.param("scale", nn.initializers.ones, (size,))
+        bias = self.param("bias", nn.initializers.zeros, (size,))
+        if self.has_variable("moments", "mean"):
+            mean = self.get_variable("moments", "mean")
+            square = self.get_variable("moments", "square")
+        else:
+            axes = tuple(range(value.ndim - 1))
+            mean, square = value.mean(axes), jnp.square(value).mean(axes)
+            if self.axis_name is not None and not self.is_initializing():
+                mean, square = jax.lax.pmean((mean, square), self.axis_name)
+            for name, moment in (("mean", mean), ("square", square)):
+                self.sow("batch_moments", name, moment, reduce_fn=lambda _, new: new, init_fn=lambda: None)
+        # Rounding can make the variance of a constant feature slightly negative.
+        variance = jnp.maximum(square - jnp.square(mean), 0)
+        return (value - mean) * jax.lax.rsqrt(variance + self.epsilon) * scale + bias
+
+
+class _Layers(nn.Module):
+    """What the networks below share: a layer, its normalization, its rectifier."""
+
+    initializer: Initializer
+    batch_norm: BatchNorm
+    axis_name: str | None
+
+    def block(self, layer: Any, value: jax.Array, *, is_output: bool = False) -> jax.Array:
+        normalized = self.batch_norm == "all" or (self.batch_norm == "hidden" and not is_output)
+        value = layer(kernel_init=self.initializer, use_bias=not normalized)(value)
+        if normalized:
+            value = _Normalization(self.axis_name)(value)
+        return value if is_output else nn.relu(value)
+
+    def dense(self, size: int, value: jax.Array, *, is_output: bool = False) -> jax.Array:
+        return self.block(lambda **options: nn.Dense(size, **options), value, is_output=is_output)
+
+
+class _MLP(_Layers):
+    hidden_sizes: tuple[int, ...]
+    output_shape: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, *inputs: jax.Array) -> jax.Array:
+        value = jnp.concatenate([_flat(part) for part in inputs], axis=-1)
+        for size in self.hidden_sizes:
+            value = self.dense(size, value)
+        return self.dense(math.prod(self.output_shape), value, is_output=True).reshape(-1, *self.output_shape)
+
+
+class _ConvolutionalEncoder(_Layers):
+    features: tuple[int, ...]
+    hidden_size: int
+    output_size: int
+
+    @nn.compact
+    def __call__(self, image: jax.Array, *others: jax.Array) -> jax.Array:
+        value = image
+        for count in self.features:
+            value = self.block(lambda count=count, **options: nn.Conv(count, (4, 4), 2, **options), value)
+        value = jnp.concatenate([_flat(part) for part in (value, *others)], axis=-1)
+        return self.dense(self.output_size, self.dense(self.hidden_size, value), is_output=True)
+
+
+class _ConvolutionalDecoder(_Layers):
+    features: tuple[int, ...]
+    hidden_size: int
+    image_shape: tuple[int, int, int]
+
+    def transposed(self, count: int, value: jax.Array, *, is_output: bool = False) -> jax.Array:
+        return self.block(
+            lambda **options: nn.ConvTranspose(count, (4, 4), (2, 2), **options), value, is_output=is_output
+        )
+
+    @nn.compact
+    def __call__(self, *inputs: jax.Array) -> jax.Array:
+        height, width, channels = self.image_shape
+        shrink = 2 ** len(self.features)
+        small = (math.ceil(height / shrink), math.ceil(width / shrink), self.features[0])
+        value = self.dense(self.hidden_size, jnp.concatenate([_flat(part) for part in inputs], axis=-1))
+        value = self.dense(math.prod(small), value).reshape(-1, *small)
+        for count in self.features[1:]:
+            value = self.transposed(count, value)
+        value = self.transposed(channels, value, is_output=True)
+        # Each layer doubles a size that was rounded up; what is too much is cut off at the far edges.
+        return value[:, :height, :width]
+
+
+def mlp(
+    input_sizes: Sequence[int],
+    hidden_sizes: Sequence[int],
+    output_shape: int | Sequence[int],
+    *,
+    initializer: Initializer | None = None,
+    batch_norm: BatchNorm = "none",
+    axis_name: str | None = None,
+) -> Network:
+    """A multilayer perceptron with rectified hidden layers and a linear output, biases 0 at first.
+
+    Args:
+        input_sizes: numbers per row of each input; an image counts height × width × channels.
+        hidden_sizes: widths of the hidden layers; the paper has (1000, 1000). May be empty.
+        output_shape: of a row of the output: a number for codes and logits, an image's shape for a decoder.
+        initializer: of the weights; `normal(0.01)`, the paper's, where None.
+        batch_norm: which layers are normalized over the batch: "none", "hidden", or "all" with the output.
+        axis_name: the mapped axis over which batches are sharded, for batch norm; None on one device.
+
+    Returns:
+        A network `(*inputs [B, ...]) -> [B, *output_shape]`.
+
+    Raises:
+        ValueError: if a size is not positive.
+
+    Example:
+        >>> import jax
+        >>> network = mlp([28 * 28], (1000, 1000), 8)
+        >>> network.apply(network.init(jax.random.key(0)), jax.numpy.zeros((5, 28, 28, 1))).shape
+        (5, 8)
+
+    References:
+        Makhzani et al., "Adversarial Autoencoders", 2016, appendix A.1.
+    """
+    output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
+    _check_sizes(input_sizes=input_sizes, hidden_sizes=hidden_sizes, output_shape=output_shape)
+    module = _MLP(
+        initializer=initializer or normal(),
+        batch_norm=batch_norm,
+        axis_name=axis_name,
+        hidden_sizes=tuple(hidden_sizes),
+        output_shape=output_shape,
+    )
+    return _network(module, [(size,) for size in input_sizes])
+
+
+def linear(input_size: int, output_size: int, *, initializer: Initializer | None = None) -> Network:
+    """A matrix W `[input_size, output_size]` and nothing else: `value -> value W`.
+
+    The cluster heads of the dimension-reduction autoencoder are one (paper, section 6).
+    """
+    _check_sizes(input_size=[input_size], output_size=[output_size])
+    module = nn.Dense(output_size, use_bias=False, kernel_init=initializer or normal())
+    return _network(module, [(input_size,)])
+
+
+def convolutional_encoder(
+    image_shape: Sequence[int],
+    output_size: int,
+    *,
+    other_sizes: Sequence[int] = (),
+    features: Sequence[int] = (32, 64),
+    hidden_size: int = 256,
+    initializer: Initializer | None = None,
+    batch_norm: BatchNorm = "none",
+    axis_name: str | None = None,
+) -> Network:
+    """Convolutions (4×4, stride 2), one hidden layer, a linear output; for images of any size.
+
+    Args:
+        image_shape: height, width, channels.
+        output_size: numbers per row of the output.
+        other_sizes: of further inputs (noise), which join after the convolutions.
+        features: channels after each convolution.
+        hidden_size: width of the hidden layer.
+        initializer: of the weights; `he()` where None.
+        batch_norm: see `mlp`.
+        axis_name: see `mlp`.
+
+    Returns:
+        A network `(image [B, H, W, C], *others [B, ...]) -> [B, output_size]`.
+
+    Raises:
+        ValueError: if `image_shape` does not have three entries or a size is not positive.
+    """
+    _check_image_shape(image_shape)
+    _check_sizes(output_size=[output_size], other_sizes=other_sizes, features=features, hidden_size=[hidden_size])
+    module = _ConvolutionalEncoder(
+        initializer=initializer or he(),
+        batch_norm=batch_norm,
+        axis_name=axis_name,
+        features=tuple(features),
+        hidden_size=hidden_size,
+        output_size=output_size,
+    )
+    return _network(module, [tuple(image_shape), *((size,) for size in other_sizes)])
+
+
+def convolutional_decoder(
+    input_sizes: Sequence[int],
+    image_shape: Sequence[int],
+    *,
+    features: Sequence[int] = (64, 32),
+    hidden_size: int = 256,
+    initializer: Initializer | None = None,
+    batch_norm: BatchNorm = "none",
+    axis_name: str | None = None,
+) -> Network:
+    """Two dense layers, then transposed convolutions (4×4, stride 2); for images of any size.
+
+    Args:
+        input_sizes: numbers per row of each input.
+        image_shape: height, width, channels.
+        features: channels before each transposed convolution.
+        hidden_size: width of the hidden layer.
+        initializer: of the weights; `he()` where None.
+        batch_norm: see `mlp`.
+        axis_name: see `mlp`.
+
+    Returns:
+        A network `(*inputs [B, ...]) -> [B, H, W, C]`.
+
+    Raises:
+        ValueError: if `image_shape` does not have three entries or a size is not positive.
+    """
+    _check_image_shape(image_shape)
+    _check_sizes(input_sizes=input_sizes, features=features, hidden_size=[hidden_size])
+    height, width, channels = image_shape
+    module = _ConvolutionalDecoder(
+        initializer=initializer or he(),
+        batch_norm=batch_norm,
+        axis_name=axis_name,
+        features=tuple(features),
+        hidden_size=hidden_size,
+        image_shape=(height, width, channels),
+    )
+    return _network(module, [(size,) for size in input_sizes])
+
+
+def _network(module: nn.Module, input_shapes: Sequence[tuple[int, ...]]) -> Network:
+    """A module as two (or three) pure functions, initialized on one row of zeros."""
+
+    def init(key: jax.Array) -> Any:
+        return {"params": module.init(key, *(jnp.zeros((1, *shape)) for shape in input_shapes))["params"]}
+
+    def moments(variables: Any, *inputs: jax.Array) -> Any:
+        _, collections = module.apply(variables, *inputs, mutable=["batch_moments"])
+        return collections.get("batch_moments", {})
+
+    return Network(init, module.apply, moments)
+
+
+def _flat(value: jax.Array) -> jax.Array:
+    return value.reshape(value.shape[0], -1)
+
+
+def _check_sizes(**sizes: Sequence[int]) -> None:
+    for name, values in sizes.items():
+        if not all(value > 0 for value in values):
+            raise ValueError(f"{name} is {list(values)}; expected positive whole numbers.")
+
+
+def _check_image_shape(image_shape: Sequence[int]) -> None:
+    if len(image_shape) != 3 or not all(size > 0 for size in image_shape):
+        raise ValueError(
+            f"The image shape is {tuple(image_shape)}; convolutions expect (height, width, channels), all positive. "
+            "A table of numbers goes with the multilayer perceptron."
+        )

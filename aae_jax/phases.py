@@ -1,0 +1,119 @@
+"""What a training step does, one phase after the other: reconstruction, regularization, classification.
+
+Each function here builds phases out of a model's functions. None of them knows which variant it serves.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+
+from aae_jax import losses
+from aae_jax.keys import derive
+from aae_jax.types import Batch, Game, Keys, LossFn, Metrics, Params, Phase
+
+__all__ = ["classification", "reconstruction", "regularization"]
+
+Term = Callable[[Params, Keys, Batch], jax.Array]
+
+
+def reconstruction(nll: Term, trains: Sequence[str], *, penalties: Mapping[str, Term] | None = None) -> Phase:
+    """The autoencoder's own phase: −log p(x given z), plus what is charged on top of it.
+
+    Args:
+        nll: `(params, keys, batch) -> [B]` in nats, of the images under the codes of their inputs.
+        trains: names of the networks, the encoder and the decoder.
+        penalties: further terms `(params, keys, batch) -> [B]` or `[]`, by name: the VAE's "kl", say.
+
+    Returns:
+        A phase "reconstruction" with the metrics "nll" and one for each penalty.
+    """
+    terms = {"nll": nll, **(penalties or {})}
+
+    def loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
+        values = {name: term(params, keys, batch).mean() for name, term in terms.items()}
+        return sum(values.values(), start=jnp.zeros(())), values
+
+    return _phase("reconstruction", trains, loss)
+
+
+def regularization(
+    games: Sequence[Game],
+    trains: Sequence[str],
+    *,
+    generator_loss: Callable[[jax.Array], jax.Array] = losses.non_saturating_generator_loss,
+) -> tuple[Phase, Phase]:
+    """The adversarial phases: the discriminators learn to tell real from fake, then the generator to deceive them.
+
+    Where there are several games, each of the two phases is one update on the sum of their losses.
+
+    Args:
+        games: what is real, what is fake, and who judges; see `Game`.
+        trains: names of the networks that make the fakes: the encoder (in a GAN, the decoder).
+        generator_loss: `fake_score -> loss`, elementwise on logits.
+
+    Returns:
+        The phases "discriminator" (metrics "loss", "accuracy") and "generator".
+
+    References:
+        Makhzani et al., "Adversarial Autoencoders", 2016, section 2.
+    """
+
+    def discriminator_loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
+        total, accuracy = jnp.zeros(()), jnp.zeros(())
+        for game in games:
+            real_score = game.discriminate(params, game.real(params, keys, batch), batch)
+            fake_score = game.discriminate(params, game.fake(params, keys, batch), batch)
+            total += losses.discriminator_loss(real_score, fake_score).mean()
+            accuracy += ((real_score > 0).mean() + (fake_score < 0).mean()) / (2 * len(games))
+        return total, {"accuracy": accuracy}
+
+    def deception_loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
+        total = jnp.zeros(())
+        for game in games:
+            total += generator_loss(game.discriminate(params, game.fake(params, keys, batch), batch)).mean()
+        return total, {}
+
+    discriminators = [game.network for game in games]
+    return (_phase("discriminator", discriminators, discriminator_loss), _phase("generator", trains, deception_loss))
+
+
+def classification(
+    logits: Callable[[Params, jax.Array, jax.Array], jax.Array],
+    trains: Sequence[str],
+    *,
+    rows: Callable[[Batch], Batch | None] = lambda batch: batch.labeled,
+) -> Phase:
+    """Cross-entropy of q(y given x) on labeled rows.
+
+    Args:
+        logits: `(params, keys [B], input) -> [B, K]`.
+        trains: names of the networks, the encoder.
+        rows: which rows of the batch: its labeled ones, or for a fully supervised network the batch itself.
+
+    Returns:
+        A phase "classification" with the metric "error", a fraction.
+
+    References:
+        Makhzani et al., "Adversarial Autoencoders", 2016, section 4.
+    """
+
+    def loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
+        labeled = rows(batch)
+        if labeled is None:
+            raise ValueError("The classification phase needs labels: expected batch.labeled, got None.")
+        scores = logits(params, derive(keys.view, "labeled"), labeled.input)
+        cross_entropy = jax.vmap(losses.categorical_cross_entropy)(scores, labeled.label)
+        return cross_entropy.mean(), {"error": (scores.argmax(-1) != labeled.label).mean()}
+
+    return _phase("classification", trains, loss)
+
+
+def _phase(name: str, trains: Sequence[str], loss: LossFn) -> Phase:
+    """Names the metrics after the phase, with the loss among them."""
+
+    def named(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
+        value, metrics = loss(params, keys, batch)
+        return value, {f"{name}/{metric}": number for metric, number in {"loss": value, **metrics}.items()}
+
+    return Phase(name, tuple(trains), named)

@@ -1,0 +1,163 @@
+"""Run folders: what a run writes beside its checkpoints, whole or not at all, and how it is read back."""
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_line", "check_config", "cut_lines", "environment", "lock", "read_json", "write_json"]
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a JSON file, atomically; frozen dataclasses and numpy scalars become plain values."""
+    text = json.dumps(value, indent=2, default=_plain, allow_nan=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+        ValueError: if it is not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no {path.name} in {path.parent}: expected a run folder.") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}.") from None
+
+
+def add_line(path: Path, line: dict[str, Any]) -> None:
+    """Adds one line to a file of JSON lines."""
+    with path.open("a") as file:
+        file.write(json.dumps(line, default=_plain) + "\n")
+
+
+def cut_lines(path: Path, count: int) -> None:
+    """Cuts a file of JSON lines back to its first `count`, those that a checkpoint covers."""
+    if path.exists():
+        lines = path.read_text().splitlines(keepends=True)
+        if len(lines) > count:
+            partial = path.with_name(f".{path.name}.{os.getpid()}")
+            partial.write_text("".join(lines[:count]))
+            os.replace(partial, path)
+
+
+def check_config(path: Path, config: Any, *, resume: bool) -> None:
+    """Writes a run's config, or on resume checks that the one there is the same.
+
+    Raises:
+        ValueError: if another config is there; names the fields that differ.
+    """
+    new = json.loads(json.dumps(config, default=_plain))
+    if path.exists():
+        if not resume:
+            raise ValueError(f"{path.parent} holds a run: resume it (--resume), or choose another folder (--out).")
+        differences = sorted(_differences(read_json(path), new))
+        if differences:
+            raise ValueError(
+                f"The run in {path.parent} was started with other settings: {'; '.join(differences)}. Resume it with "
+                "the same ones, or choose another folder (--out)."
+            )
+    else:
+        write_json(path, new)
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Holds a run folder for this process; the lock dies with it.
+
+    Raises:
+        ValueError: if the folder cannot be written, or another process holds it.
+    """
+    import fcntl
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("w")
+    except OSError as error:
+        raise ValueError(f"The run folder {folder} cannot be written: {error.strerror}.") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"Another process is at work in {folder}: choose another folder (--out).") from None
+        yield
+
+
+def environment() -> dict[str, Any]:
+    """What the bytes of a run may depend on: versions, device, processor, cores, XLA flags."""
+    import jax
+
+    packages = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in packages},
+        "device": jax.devices()[0].device_kind,
+        "num_devices": jax.device_count(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+    }
+
+
+def provenance() -> dict[str, Any]:
+    """The command that runs, and the commit of the code it runs from (None outside a checkout)."""
+    root = Path(__file__).resolve().parent.parent
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        return done.stdout.strip()
+
+    status = git("status", "--porcelain", "--untracked-files=no")
+    module = getattr(sys.modules["__main__"], "__spec__", None)
+    name = f"python -m {module.name}" if module else f"python {Path(sys.argv[0]).name}"
+    return {
+        "command": " ".join([name, *sys.argv[1:]]),
+        "commit": git("rev-parse", "HEAD"),
+        "dirty": None if status is None else bool(status),
+    }
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _differences(old: Any, new: Any, name: str = "") -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for field in {**old, **new}:
+            yield from _differences(old.get(field), new.get(field), f"{name}.{field}".strip("."))
+    elif old != new:
+        yield f"{name} was {old!r}, is {new!r}"
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"A {type(value).__name__} cannot be written as JSON: {value!r}.")

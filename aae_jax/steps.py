@@ -1,0 +1,111 @@
+"""One training step: its phases in order. The only gradients, optimizers and device averages of the library.
+
+Nothing here knows what an adversarial autoencoder is.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from aae_jax.keys import derive
+from aae_jax.types import Algorithm, Batch, Keys, Metrics, Model, Optimizers, Params, Phase, TrainState, Tree
+
+__all__ = ["algorithm", "update"]
+
+Corruption = Callable[[jax.Array, jax.Array], jax.Array]
+
+
+def update(
+    phase: Phase, optimizer: optax.GradientTransformation, *, axis_name: str | None = None
+) -> Callable[[Params, Tree, Keys, Batch], tuple[Params, Tree, Metrics]]:
+    """One phase as an update: its gradient with respect to what it trains, and nothing else changes.
+
+    Args:
+        phase: a loss and the networks that it trains.
+        optimizer: of these networks' variables, in this phase.
+        axis_name: of the mapped axis over which the batch is sharded; gradients and metrics are averaged over it.
+
+    Returns:
+        `(params, opt_state, keys, batch) -> (params, opt_state, metrics)`.
+    """
+
+    def apply(params: Params, opt_state: Tree, keys: Keys, batch: Batch) -> tuple[Params, Tree, Metrics]:
+        trained = {name: params[name] for name in phase.trains}
+
+        def loss(trained: Params) -> tuple[jax.Array, Metrics]:
+            return phase.loss({**params, **trained}, keys, batch)
+
+        gradients, metrics = jax.grad(loss, has_aux=True)(trained)
+        if axis_name is not None:
+            gradients, metrics = jax.lax.pmean((gradients, metrics), axis_name)
+        updates, opt_state = optimizer.update(gradients, opt_state, trained)
+        return {**params, **optax.apply_updates(trained, updates)}, opt_state, metrics
+
+    return apply
+
+
+def algorithm(
+    model: Model, optimizers: Optimizers, *, corrupt: Corruption | None = None, axis_name: str | None = None
+) -> Algorithm:
+    """A model with its optimizers as two pure functions, `init` and `step`.
+
+    A step makes one corrupted view of its batch, then runs the model's phases in order; each sees the parameters that
+    the one before left. Nothing is jitted: wrap `step` as it suits you.
+
+    Args:
+        model: networks and phases.
+        optimizers: one for each phase name.
+        corrupt: `(key, image) -> input` for one example, `aae_jax.corruption`; the batch's own `input` where None.
+        axis_name: of the mapped axis over which batches are sharded; None on one device.
+
+    Returns:
+        `init(key) -> state` and `step(state, keys [B], batch) -> (state, metrics)`.
+
+    Raises:
+        ValueError: if the optimizers do not match the phases.
+
+    Example:
+        >>> import jax, optax
+        >>> from aae_jax import likelihoods, models, networks
+        >>> model = models.ae(networks.mlp([4], (8,), 2), networks.mlp([2], (8,), 4),
+        ...                   code_size=2, likelihood=likelihoods.bernoulli())
+        >>> trainer = algorithm(model, {"reconstruction": optax.adam(1e-3)})
+        >>> state = trainer.init(jax.random.key(0))
+        >>> step = jax.jit(trainer.step, donate_argnums=0)
+    """
+    phases = {phase.name: phase for phase in model.phases}
+    if set(optimizers) != set(phases):
+        raise ValueError(
+            f"Optimizers are given for {sorted(optimizers)}; the model's phases are {sorted(phases)}. "
+            "Give exactly one optimizer per phase name."
+        )
+    updates = [update(phase, optimizers[phase.name], axis_name=axis_name) for phase in model.phases]
+
+    def init(key: jax.Array) -> TrainState:
+        params = {name: network.init(derive(key, name)) for name, network in model.networks.items()}
+        opt_states = {
+            name: optimizers[name].init({network: params[network] for network in phase.trains})
+            for name, phase in phases.items()
+        }
+        return TrainState(jnp.zeros((), jnp.int32), params, opt_states)
+
+    def step(state: TrainState, keys: jax.Array, batch: Batch) -> tuple[TrainState, Metrics]:
+        batch = _view(corrupt, keys, batch)
+        params, opt_states, metrics = state.params, dict(state.opt_states), {}
+        for position, (phase, run) in enumerate(zip(model.phases, updates, strict=True)):
+            phase_keys = Keys(view=keys, draw=derive(keys, f"phase {position}"))
+            params, opt_states[phase.name], new = run(params, opt_states[phase.name], phase_keys, batch)
+            metrics |= new
+        return TrainState(state.step + 1, params, opt_states), metrics
+
+    return Algorithm(init, step)
+
+
+def _view(corrupt: Corruption | None, keys: jax.Array, batch: Batch) -> Batch:
+    """The batch with the one corrupted input that all phases of a step see, for its labeled rows too."""
+    if corrupt is None:
+        return batch
+    labeled = batch.labeled and _view(corrupt, derive(keys, "labeled"), batch.labeled)
+    return batch._replace(input=jax.vmap(corrupt)(derive(keys, "corruption"), batch.image), labeled=labeled)

@@ -1,0 +1,1 @@
+"""The paper's tables and figures, each a module to run: ``python -m experiments.prior_matching --help``."""

@@ -1,0 +1,74 @@
+"""From the words of a command to a call: presets, `--help`, one-line errors."""
+
+import argparse
+import dataclasses
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+__all__ = ["run"]
+
+Config = TypeVar("Config")
+
+
+def run(
+    main: Callable[[Config], Any], presets: Mapping[str, Config], *, arguments: Sequence[str] | None = None
+) -> Any:
+    """Reads a config from the command line and calls `main` with it.
+
+    Every field of the config is an option, explained by its docstring; `--preset` chooses the defaults of the others.
+    A mistake of the user's ends the process with one line and status 2, an interrupt with status 130.
+
+    Args:
+        main: an experiment.
+        presets: configs by name, the default first; each has a field `preset` that holds its name.
+        arguments: instead of those of the process.
+    """
+    import tyro
+
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    default = presets[_preset(arguments, list(presets))]
+    description = (sys.modules[main.__module__].__doc__ or "").strip()
+    config = tyro.cli(type(default), default=default, args=arguments, description=description)
+    _cache_compilations()
+    try:
+        return main(config)
+    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+        _leave(2, f"error: {error}")
+    except KeyboardInterrupt:
+        _leave(130, "stopped; the same command with --resume goes on from the last checkpoint")
+
+
+def _preset(arguments: Sequence[str], names: Sequence[str]) -> str:
+    """The preset has to be known before the other options, whose defaults it gives. Unknown ones are left to tyro."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--preset", default=names[0])
+    try:
+        preset = parser.parse_known_args(arguments)[0].preset
+    except argparse.ArgumentError:
+        return names[0]
+    return preset if preset in names else names[0]
+
+
+def _cache_compilations() -> None:
+    """Keeps compiled programs between runs, where the user has not said otherwise."""
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None:
+        root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        jax.config.update("jax_compilation_cache_dir", str(Path(root) / "aae_jax"))
+        # A cache that cannot be written costs time, nothing else.
+        warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
+
+
+def _leave(status: int, message: str) -> None:
+    print(message, file=sys.stderr)
+    raise SystemExit(status)
+
+
+def preset_field(presets: Mapping[str, Any]) -> dict[str, Any]:
+    """Presets that know their own names."""
+    return {name: dataclasses.replace(config, preset=name) for name, config in presets.items()}

@@ -1,0 +1,118 @@
+"""Pictures. They are drawn from arrays; nothing here trains."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+__all__ = ["codes_panel", "curves", "grid_of", "save_figure", "sheet"]
+
+
+def grid_of(panels: tuple[int, int], size: float = 3.2) -> tuple[plt.Figure, np.ndarray]:
+    """A figure of `panels` rows and columns of squares of `size` inches."""
+    return plt.subplots(*panels, figsize=(panels[1] * size, panels[0] * size), squeeze=False, layout="constrained")
+
+
+def codes_panel(axes: Axes, codes: np.ndarray, label: np.ndarray, prior_samples: np.ndarray, title: str) -> None:
+    """Held-out codes colored by class, over contours of the prior.
+
+    Args:
+        axes: to draw on.
+        codes: `[N, 2]`.
+        label: `[N]`, −1 where unknown.
+        prior_samples: `[M, 2]`, many; the contours hold 50, 80 and 95 % of them.
+        title: of the panel.
+    """
+    limit = 1.15 * np.abs(prior_samples).max(0).max()
+    counts, edges, _ = np.histogram2d(*prior_samples.T, bins=120, range=[[-limit, limit]] * 2)
+    density = _smoothed(counts)
+    ordered = np.sort(density.ravel())[::-1]
+    held = np.cumsum(ordered) / ordered.sum()
+    levels = sorted({ordered[np.searchsorted(held, mass)] for mass in (0.5, 0.8, 0.95)})
+    centers = (edges[1:] + edges[:-1]) / 2
+    axes.contour(centers, centers, density.T, levels=levels, colors="0.6", linewidths=0.8)
+    colors = np.where(label >= 0, label % 10, 10)
+    palette = np.array([*plt.get_cmap("tab10").colors, (0.3, 0.3, 0.3)])
+    outside = int((np.abs(codes) > limit).any(1).sum())
+    axes.scatter(*codes.T, c=palette[colors], s=5, linewidths=0)
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[], aspect="equal")
+    axes.set_title(title + (f"\n{outside} of {len(codes)} codes lie outside" if outside else ""), fontsize=10)
+
+
+def sheet(axes: Axes, images: np.ndarray, title: str) -> None:
+    """Images in rows and columns.
+
+    Args:
+        axes: to draw on.
+        images: `[rows, columns, H, W, C]` in [0, 1].
+        title: of the panel.
+    """
+    rows, columns, height, width, channels = images.shape
+    tiled = images.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels).clip(0, 1)
+    axes.imshow(tiled if channels == 3 else tiled.mean(-1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(title, fontsize=10)
+
+
+def curves(
+    axes: Axes,
+    logs: Mapping[str, Sequence[Mapping[str, float]]],
+    metric: str,
+    title: str,
+    *,
+    floor: float | None = None,
+) -> None:
+    """One metric against epochs, a line for each log that has it.
+
+    Args:
+        axes: to draw on.
+        logs: lines of `metrics.jsonl` by name.
+        metric: its name there.
+        title: of the panel.
+        floor: a horizontal line to compare with, or None.
+    """
+    for name, lines in logs.items():
+        if lines and metric in lines[0]:
+            axes.plot([line["epoch"] for line in lines], [line[metric] for line in lines], label=name, linewidth=1)
+    if floor is not None:
+        axes.axhline(floor, color="0.6", linewidth=0.8, linestyle=":")
+    axes.set_xlabel("epoch")
+    axes.set_title(title, fontsize=10)
+    axes.legend(fontsize=7, frameon=False)
+
+
+def save_figure(figure: plt.Figure, path: Path) -> None:
+    """Writes a figure and forgets it."""
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def percentile_grid(
+    from_uniform: Callable[[np.ndarray, np.ndarray], np.ndarray], num_rows: int, num_columns: int
+) -> np.ndarray:
+    """Codes at evenly spaced percentiles of a prior on two numbers, `[rows, columns, 2]`.
+
+    Args:
+        from_uniform: `(u [N, 2], label [N]) -> [N, 2]`.
+        num_rows: percentiles of the second number, from high to low.
+        num_columns: percentiles of the first.
+    """
+    across, down = (np.arange(n) + 0.5 for n in (num_columns, num_rows))
+    first, second = np.meshgrid(across / num_columns, 1 - down / num_rows)
+    u = np.stack([first.ravel(), second.ravel()], -1)
+    return np.asarray(from_uniform(u, np.full(len(u), -1))).reshape(num_rows, num_columns, 2)
+
+
+def _smoothed(counts: np.ndarray) -> np.ndarray:
+    """Counts blurred by a small binomial window, so that contours are lines rather than specks."""
+    for axis in (0, 1):
+        for _ in range(2):
+            rolled = [np.roll(counts, shift, axis) for shift in (-1, 1)]
+            counts = (2 * counts + rolled[0] + rolled[1]) / 4
+    return counts

@@ -1,0 +1,241 @@
+"""AE, VAE and AAE under two priors: who fills the prior, and who leaves holes (the paper's Fig. 2).
+
+    python -m experiments.prior_matching                                           # about 4 minutes on two CPU cores
+    python -m experiments.prior_matching --dataset mnist --preset paper            # for an accelerator
+
+Five networks of one size see the same 28×28 digits for as many epochs: an autoencoder, and a variational and an
+adversarial one under a two-dimensional Gaussian and under a mixture of ten. Each is then asked how well the codes of
+held-out images fill the prior, and how real the images look that it decodes from the prior.
+
+Paper: Fig. 2 shows it for an AAE and a VAE, without numbers. Expected here: the AAE leaves as few holes
+as fresh samples of the prior do; the VAE leaves more under the mixture.
+"""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aae_jax import ModelConfig, TrainingConfig, configs, corruption, data, derive, row_keys
+from aae_jax.evaluation import prior_match, realism
+from aae_jax.types import Model, Params, Prior
+from experiments import command_line, training
+
+PRIORS: tuple[Literal["gaussian", "gaussian_mixture"], ...] = ("gaussian", "gaussian_mixture")
+RATES = {"reconstruction": 1e-3, "discriminator": 1e-3, "generator": 1e-3, "classification": 1e-3}
+FIRST_DECAY = {"reconstruction": 0.9, "discriminator": 0.5, "generator": 0.5, "classification": 0.9}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options of the command."""
+
+    preset: Literal["laptop", "smoke", "paper"] = "laptop"
+    """Gives the defaults of the others: seconds, minutes, or the paper's networks and data."""
+    dataset: str = "mnist5k"
+    """mnist5k (no download), mnist, fashion_mnist, another TFDS image set, or the path of an .npz file."""
+    data_dir: str | None = None
+    """Where tensorflow-datasets keeps its data."""
+    manual_dir: str | None = None
+    """A folder with the data set's original files, if they need not be downloaded."""
+    out: Path = Path("runs/prior_matching")
+    """The run folder."""
+    resume: bool = False
+    """Go on with the run in the folder; start one if there is none."""
+    seed: int = 0
+    """Of weights, order and noise; the first one of several."""
+    num_seeds: int = 1
+    """How many seeds to train, one after the other; numbers are then means with standard deviations."""
+    epochs: int = 60
+    """Passes over the training images."""
+    batch_size: int = 100
+    """Images per step, over all devices together."""
+    width: int = 500
+    """Of the two hidden layers of every network."""
+    noise_std: float = 0.3
+    """Of the Gaussian noise that is added to the networks' inputs while training."""
+    checkpoint_epochs: int = 10
+    """Epochs between two checkpoints."""
+    num_devices: int | None = None
+    """Devices that share a batch; by default as many as divide it."""
+
+
+PRESETS = command_line.preset_field(
+    {
+        "laptop": Config(),
+        "smoke": Config(epochs=1, width=16, out=Path("runs/prior_matching_smoke")),
+        "paper": Config(dataset="mnist", epochs=200, width=1000, out=Path("runs/prior_matching_paper")),
+    }
+)
+
+
+def main(config: Config) -> dict[str, Any]:
+    """Trains, evaluates, draws; returns the metrics."""
+    started = time.time()
+    dataset = data.load(config.dataset, data_dir=config.data_dir, manual_dir=config.manual_dir)
+    data.check_batch_size(dataset, config.batch_size)
+    of_seeds = [_one_seed(config, dataset, config.seed + i, config.out / f"seed_{i}") for i in range(config.num_seeds)]
+    metrics = training.summarize([metrics for metrics, _ in of_seeds])
+    training.write_final(config.out, "prior_matching", config, metrics, started, **of_seeds[0][1])
+    _print_table(metrics)
+    draw(config.out)
+    print(f"\n{config.out}: final.json, codes.png, sheets.png, curves.png; models in {config.out}/seed_0")
+    return metrics
+
+
+def _one_seed(
+    config: Config, dataset: data.Dataset, seed: int, folder: Path
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Trains and judges the models of one seed: metrics and evidence, by "model_prior/metric"."""
+    trained: dict[str, tuple[Model, Params]] = {}
+    for name, model_config in _model_configs(config, dataset).items():
+        trained[name] = training.train(
+            training.Job(
+                "prior_matching",
+                config.dataset,
+                model_config,
+                # The judge of realism needs no more epochs than it takes to overfit.
+                TrainingConfig(
+                    epochs=min(config.epochs, 20) if name == "classifier" else config.epochs,
+                    batch_size=config.batch_size,
+                    seed=seed,
+                    checkpoint_epochs=config.checkpoint_epochs,
+                    num_devices=config.num_devices,
+                ),
+                {"noise_std": config.noise_std, "rates": RATES, "first_decay": FIRST_DECAY},
+            ),
+            dataset,
+            training.adam(RATES, first_decay=FIRST_DECAY),
+            folder / name,
+            corrupt=corruption.gaussian_noise(config.noise_std),
+            resume=config.resume,
+        )
+    test = training.held_out(dataset.test)
+    key = derive(jax.random.key(seed), "evaluation of the test set")
+    judge = trained.pop("classifier", None)
+    metrics = {} if judge is None else _realism(judge, "real", test.image)
+    evidence = {"label": np.asarray(test.label)}
+    for name, (model, params) in trained.items():
+        codes = jax.jit(model.encode)(params, row_keys(key, 0, len(test.image)), test.image)
+        metrics[f"{name}/nll"] = float(jax.jit(model.nll)(params, codes, test.image, test.label).mean())
+        evidence[name] = np.asarray(codes["style"])
+        for prior_name in PRIORS if name == "ae" else [name.split("_", 1)[1]]:
+            prior = configs.build_prior(_with_prior(prior_name, dataset))
+            found = _judged(model, params, evidence[name], prior, key, judge)
+            metrics |= {f"{name.split('_')[0]}_{prior_name}/{metric}": value for metric, value in found.items()}
+        if name.startswith("vae"):
+            means = np.asarray(jax.jit(model.encode_mean)(params, test.image)["style"])
+            found = _judged(model, params, means, prior, key, None)
+            metrics |= {f"{name}/of_means/{metric}": value for metric, value in found.items() if "null" not in metric}
+    return metrics, evidence
+
+
+def _with_prior(prior: Literal["gaussian", "gaussian_mixture"], dataset: data.Dataset) -> ModelConfig:
+    return ModelConfig("ae", dataset.image_shape, prior=prior)
+
+
+def _model_configs(config: Config, dataset: data.Dataset) -> dict[str, ModelConfig]:
+    """What is trained, by the name of its folder."""
+    common = training.model_options(dataset) | {"hidden_sizes": (config.width, config.width), "weight_std": None}
+    jobs = {"ae": ModelConfig("ae", **common)}
+    for prior in PRIORS:
+        jobs |= {f"{variant}_{prior}": ModelConfig(variant, prior=prior, **common) for variant in ("vae", "aae")}
+    if dataset.num_classes > 1:
+        jobs["classifier"] = ModelConfig("classifier", **common)
+    return jobs
+
+
+def _judged(
+    model: Model, params: Params, codes: np.ndarray, prior: Prior, key: jax.Array, judge: tuple[Model, Params] | None
+) -> dict[str, float]:
+    """How well codes fill a prior, and how real the images look that are decoded from it."""
+    found = prior_match(derive(key, "prior match"), codes, lambda key: prior.sample(key, jnp.int32(-1)))
+    if judge is not None:
+        keys, unknown = row_keys(derive(key, "samples"), 0, len(codes)), jnp.full(len(codes), -1)
+        samples = {"style": jax.vmap(prior.sample)(keys, unknown)}
+        found |= _realism(judge, "samples", jax.jit(model.decode)(params, samples, unknown))
+    return found
+
+
+def _realism(judge: tuple[Model, Params], name: str, images: jax.Array) -> dict[str, float]:
+    model, params = judge
+    probabilities = jax.jit(model.encode_mean)(params, images)["category"]
+    return {f"{name}/{metric}": float(value) for metric, value in realism(probabilities).items()}
+
+
+def _print_table(metrics: dict[str, Any]) -> None:
+    """The short version of `final.json`: one row a model and prior."""
+    columns = ("hole_fraction", "mmd_squared", "nearest_neighbor_accuracy", "nll", "samples/confidence")
+
+    def cell(name: str) -> str:
+        value = metrics.get(name)
+        if value is None:
+            return "-"
+        if isinstance(value, dict):
+            return f"{value['mean']:.4g} ± {value['std']:.2g}"
+        return f"{value:.4g}"
+
+    print(f"{'':24}" + "".join(f"{column.split('/')[0][:20]:>22}" for column in columns))
+    for prior in PRIORS:
+        for variant in ("ae", "vae", "aae"):
+            name = f"{variant}_{prior}"
+            row = [cell(f"{'ae' if variant == 'ae' and column == 'nll' else name}/{column}") for column in columns]
+            print(f"{name:24}" + "".join(f"{value:>22}" for value in row))
+        nulls = ("hole_fraction_null", "mmd_squared_null_95", "nearest_neighbor_accuracy_null", "", "")
+        row = [cell(f"aae_{prior}/{column}") for column in nulls[:4]] + [cell("real/confidence")]
+        print(f"{'  fresh prior samples':24}" + "".join(f"{value:>22}" for value in row))
+
+
+def draw(folder: Path) -> None:
+    """Draws the figures of a finished run: codes, sheets of decoded percentiles, curves.
+
+    Args:
+        folder: of the run; its first seed is drawn.
+    """
+    from experiments import figures
+
+    with np.load(folder / "evidence.npz", allow_pickle=False) as evidence:
+        arrays = dict(evidence)
+    panels = [["ae", f"vae_{prior}", f"aae_{prior}"] for prior in PRIORS]
+    codes_figure, codes_axes = figures.grid_of((2, 3))
+    sheets_figure, sheets_axes = figures.grid_of((2, 3), size=4.2)
+    for row, prior_name in enumerate(PRIORS):
+        prior = configs.build_prior(ModelConfig("ae", (1,), prior=prior_name))
+        samples = jax.vmap(prior.sample)(row_keys(jax.random.key(0), 0, 100_000), jnp.full(100_000, -1))
+        for column, name in enumerate(panels[row]):
+            title = f"{name.split('_')[0].upper()}, {prior_name.replace('_', ' ')}"
+            figures.codes_panel(codes_axes[row, column], arrays[name], arrays["label"], np.asarray(samples), title)
+            model, params, config = configs.load(folder / "seed_0" / name)
+            if len(config.image_shape) == 3:
+                grid = figures.percentile_grid(jax.vmap(prior.from_uniform), 15, 15)
+                codes = {"style": jnp.asarray(grid.reshape(-1, 2))}
+                images = model.decode(params, codes, jnp.full(15 * 15, -1))
+                figures.sheet(sheets_axes[row, column], np.asarray(images).reshape(15, 15, *config.image_shape), title)
+    figures.save_figure(codes_figure, folder / "codes.png")
+    figures.save_figure(sheets_figure, folder / "sheets.png")
+
+    logs = {
+        name: [json.loads(line) for line in (folder / "seed_0" / name / "metrics.jsonl").read_text().splitlines()]
+        for name in dict.fromkeys(name for row in panels for name in row)
+    }
+    curves_figure, curves_axes = figures.grid_of((1, 3), size=4)
+    for axes, (metric, title) in zip(
+        curves_axes[0],
+        {
+            "validation/nll": "held-out negative log-likelihood, nats",
+            "discriminator/jsd_bound": "held-out bound on the JSD, nats",
+            "discriminator/held_out_accuracy": "held-out accuracy of the discriminator",
+        }.items(),
+        strict=True,
+    ):
+        figures.curves(axes, logs, metric, title)
+    figures.save_figure(curves_figure, folder / "curves.png")
+
+
+if __name__ == "__main__":
+    command_line.run(main, PRESETS)
