@@ -33,7 +33,7 @@ def certificate(games: Sequence[Game], params: Params, keys: Keys, batch: Batch)
     References:
         Goodfellow et al., "Generative Adversarial Nets", 2014, theorem 1.
     """
-    result = {}
+    result: dict[str, jax.Array] = {}
     for game in games:
         fake = game.fake(params, keys, batch)
         real_score = game.discriminate(params, game.real(params, keys, batch), batch)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from aae_jax import heads, likelihoods, losses, models, networks, priors, runs
+from aae_jax import adapters, heads, likelihoods, losses, models, networks, priors, runs
 from aae_jax.checkpoints import checkpoints
 from aae_jax.types import Batch, Head, Likelihood, Model, Network, Params, Prior
 
@@ -161,7 +161,7 @@ def build(config: ModelConfig, *, axis_name: str | None = None, in_data_units: b
                 generator_loss=_GENERATOR_LOSSES[config.generator_loss],
             )
     if in_data_units and config.shift is not None and config.scale is not None:
-        return models.standardized(model, jnp.array(config.shift), jnp.array(config.scale))
+        return adapters.standardized(model, jnp.array(config.shift), jnp.array(config.scale))
     return model
 
 
@@ -213,7 +213,7 @@ def _evaluation_params(model: Model, config: ModelConfig, key: jax.Array) -> Par
     params = {name: network.init(key) for name, network in model.networks.items()}
     image = jnp.zeros((1, *config.image_shape))
     batch = Batch(image, image, jnp.zeros(1, jnp.int32))
-    return models.population_moments(model, params, lambda index: batch, 1)
+    return adapters.population_moments(model, params, lambda index: batch, 1)
 
 
 def _from_json(value: Any, folder: Path) -> ModelConfig:
@@ -225,4 +225,5 @@ def _from_json(value: Any, folder: Path) -> ModelConfig:
             f"{folder / 'config.json'} does not describe a model"
             + (f": unknown fields {unknown}." if unknown else ": it has no 'model'.")
         )
-    return ModelConfig(**{name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()})
+    plain: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
+    return ModelConfig(**plain)

@@ -3,15 +3,12 @@
 Evaluation reads the image as it is. Functions are for one example; the image is an array of floats of any shape.
 """
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
-__all__ = ["Corruption", "dropout", "gaussian_noise", "identity"]
+from aae_jax.types import Corruption
 
-Corruption = Callable[[jax.Array, jax.Array], jax.Array]
-"""``(key, image) -> input``, of the image's shape and dtype."""
+__all__ = ["dropout", "gaussian_noise", "identity"]
 
 
 def identity() -> Corruption:

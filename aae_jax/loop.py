@@ -62,6 +62,13 @@ class Rows(NamedTuple):
     labeled: jax.Array | None = None
 
 
+class _Orders(NamedTuple):
+    """What an epoch visits: its rows, and the places in the labeled set that go with them, `[N]` each."""
+
+    rows: jax.Array
+    labeled: jax.Array | None
+
+
 class _Sums(NamedTuple):
     """What an epoch adds up on the device.
 
@@ -152,7 +159,7 @@ def fit(
         bar = stack.enter_context(_progress(folder.name, num_done * steps_per_epoch, config.epochs * steps_per_epoch))
         for epoch in range(num_done, config.epochs):
             started = time.perf_counter()
-            orders = _orders(run_key, epoch, num_rows, 0 if rows.labeled is None else len(rows.labeled))
+            orders = _epoch_orders(run_key, epoch, num_rows, 0 if rows.labeled is None else len(rows.labeled))
             orders, sums = parallel.replicated((orders, _no_sums(shapes)), num_devices)
             for start in range(0, steps_per_epoch, _CHUNK_STEPS):
                 stop = min(start + _CHUNK_STEPS, steps_per_epoch)
@@ -178,7 +185,7 @@ def _chunk(algorithm: Algorithm, num_rows: int, axis_name: str | None) -> Callab
         state: TrainState,
         sums: _Sums,
         rows: Rows,
-        orders: tuple[jax.Array, jax.Array | None],
+        orders: _Orders,
         run_key: jax.Array,
         start: jax.Array,
         stop: jax.Array,
@@ -191,8 +198,10 @@ def _chunk(algorithm: Algorithm, num_rows: int, axis_name: str | None) -> Callab
 
         def step(index: jax.Array, carry: tuple[TrainState, _Sums]) -> tuple[TrainState, _Sums]:
             state, sums = carry
-            labeled = None if rows.labeled is None else rows.labeled[window(orders[1], index)]
-            batch = batch_of(rows, window(orders[0], index), labeled)
+            labeled = None
+            if rows.labeled is not None and orders.labeled is not None:
+                labeled = rows.labeled[window(orders.labeled, index)]
+            batch = batch_of(rows, window(orders.rows, index), labeled)
             taken = state.step
             state, metrics = algorithm.step(state, row_keys(run_key, taken, num_rows, first), batch)
             return state, _added(sums, metrics, taken)
@@ -203,12 +212,11 @@ def _chunk(algorithm: Algorithm, num_rows: int, axis_name: str | None) -> Callab
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
-def _orders(
-    run_key: jax.Array, epoch: jax.Array, num_rows: int, num_labeled: int
-) -> tuple[jax.Array, jax.Array | None]:
-    """An epoch's rows, and the places in the labeled set that go with them; jitted here, for all trainings alike."""
+def _epoch_orders(run_key: jax.Array, epoch: jax.Array, num_rows: int, num_labeled: int) -> _Orders:
+    """Jitted here, once for all trainings in a process."""
     key = derive(run_key, "order")
-    return order(key, epoch, num_rows), labeled_order(key, epoch, num_rows, num_labeled) if num_labeled else None
+    labeled = labeled_order(key, epoch, num_rows, num_labeled) if num_labeled else None
+    return _Orders(order(key, epoch, num_rows), labeled)
 
 
 def _added(sums: _Sums, metrics: Metrics, step: jax.Array) -> _Sums:

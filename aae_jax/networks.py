@@ -44,7 +44,7 @@ class _Normalization(nn.Module):
     """Batch normalization without running state.
 
     Reads the moments from the collection `moments` where the variables have one (evaluation), else takes those of the
-    batch (training), over all devices where `axis_name` is given. See `aae_jax.population_moments`.
+    batch (training), over all devices where `axis_name` is given. See `aae_jax.adapters.population_moments`.
     """
 
     axis_name: str | None = None
@@ -56,8 +56,8 @@ class _Normalization(nn.Module):
         scale = self.param("scale", nn.initializers.ones, (size,))
         bias = self.param("bias", nn.initializers.zeros, (size,))
         if self.has_variable("moments", "mean"):
-            mean = self.get_variable("moments", "mean")
-            square = self.get_variable("moments", "square")
+            mean: jax.Array = self.get_variable("moments", "mean")
+            square: jax.Array = self.get_variable("moments", "square")
         else:
             axes = tuple(range(value.ndim - 1))
             mean, square = value.mean(axes), jnp.square(value).mean(axes)
@@ -287,7 +287,10 @@ def _network(module: nn.Module, input_shapes: Sequence[tuple[int, ...]]) -> Netw
         _, collections = module.apply(variables, *inputs, mutable=["batch_moments"])
         return collections.get("batch_moments", {})
 
-    return Network(init, module.apply, moments)
+    def apply(variables: Any, *inputs: jax.Array) -> Any:
+        return module.apply(variables, *inputs)
+
+    return Network(init, apply, moments)
 
 
 def _flat(value: jax.Array) -> jax.Array:

@@ -10,11 +10,21 @@ import jax.numpy as jnp
 import optax
 
 from aae_jax.keys import derive
-from aae_jax.types import Algorithm, Batch, Keys, Metrics, Model, Optimizers, Params, Phase, TrainState, Tree
+from aae_jax.types import (
+    Algorithm,
+    Batch,
+    Corruption,
+    Keys,
+    Metrics,
+    Model,
+    Optimizers,
+    Params,
+    Phase,
+    TrainState,
+    Tree,
+)
 
 __all__ = ["algorithm", "update"]
-
-Corruption = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def update(
@@ -93,7 +103,8 @@ def algorithm(
 
     def step(state: TrainState, keys: jax.Array, batch: Batch) -> tuple[TrainState, Metrics]:
         batch = _view(corrupt, keys, batch)
-        params, opt_states, metrics = state.params, dict(state.opt_states), {}
+        params, opt_states = state.params, dict(state.opt_states)
+        metrics: Metrics = {}
         for position, (phase, run) in enumerate(zip(model.phases, updates, strict=True)):
             phase_keys = Keys(view=keys, draw=derive(keys, f"phase {position}"))
             params, opt_states[phase.name], new = run(params, opt_states[phase.name], phase_keys, batch)

@@ -16,6 +16,7 @@ __all__ = [
     "Algorithm",
     "Batch",
     "Codes",
+    "Corruption",
     "Game",
     "Head",
     "Keys",
@@ -46,6 +47,9 @@ Codes = dict[str, jax.Array]
 
 Optimizers = dict[str, optax.GradientTransformation]
 """One optimizer per phase name."""
+
+Corruption = Callable[[jax.Array, jax.Array], jax.Array]
+"""``(key, image) -> input`` for one example: the noisy view that networks read while training."""
 
 
 class Batch(NamedTuple):

@@ -1,6 +1,6 @@
 """Pictures. They are drawn from arrays; nothing here trains."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -29,7 +29,7 @@ def codes_panel(axes: Axes, codes: np.ndarray, label: np.ndarray, prior_samples:
         prior_samples: `[M, 2]`, many; the contours hold 50, 80 and 95 % of them.
         title: of the panel.
     """
-    limit = 1.15 * np.abs(prior_samples).max(0).max()
+    limit = 1.25 * np.quantile(np.abs(prior_samples), 0.999)
     counts, edges, _ = np.histogram2d(*prior_samples.T, bins=120, range=[[-limit, limit]] * 2)
     density = _smoothed(counts)
     ordered = np.sort(density.ravel())[::-1]
@@ -93,26 +93,10 @@ def save_figure(figure: plt.Figure, path: Path) -> None:
     plt.close(figure)
 
 
-def percentile_grid(
-    from_uniform: Callable[[np.ndarray, np.ndarray], np.ndarray], num_rows: int, num_columns: int
-) -> np.ndarray:
-    """Codes at evenly spaced percentiles of a prior on two numbers, `[rows, columns, 2]`.
-
-    Args:
-        from_uniform: `(u [N, 2], label [N]) -> [N, 2]`.
-        num_rows: percentiles of the second number, from high to low.
-        num_columns: percentiles of the first.
-    """
-    across, down = (np.arange(n) + 0.5 for n in (num_columns, num_rows))
-    first, second = np.meshgrid(across / num_columns, 1 - down / num_rows)
-    u = np.stack([first.ravel(), second.ravel()], -1)
-    return np.asarray(from_uniform(u, np.full(len(u), -1))).reshape(num_rows, num_columns, 2)
-
-
 def _smoothed(counts: np.ndarray) -> np.ndarray:
     """Counts blurred by a small binomial window, so that contours are lines rather than specks."""
     for axis in (0, 1):
-        for _ in range(2):
+        for _ in range(6):
             rolled = [np.roll(counts, shift, axis) for shift in (-1, 1)]
             counts = (2 * counts + rolled[0] + rolled[1]) / 4
     return counts

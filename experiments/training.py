@@ -13,13 +13,12 @@ import numpy as np
 import optax
 
 from aae_jax import Rows, TrainingConfig, algorithm, build, configs, fit, row_keys, runs
+from aae_jax.adapters import population_moments
 from aae_jax.certificates import certificate
 from aae_jax.configs import ModelConfig
-from aae_jax.corruption import Corruption
 from aae_jax.data import Dataset, Split
 from aae_jax.loop import batch_of
-from aae_jax.models import population_moments
-from aae_jax.types import Batch, Keys, Model, Optimizers, Params
+from aae_jax.types import Batch, Corruption, Keys, Model, Optimizers, Params
 
 __all__ = ["Job", "adam", "held_out", "model_options", "summarize", "train", "write_final"]
 

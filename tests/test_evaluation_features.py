@@ -108,9 +108,9 @@ def test_precision_recall_by_hand():
 def test_precision_recall_are_those_of_whole_matrices(digits):
     (train, _), (test, _) = digits
     assert measure(test, train) == pytest.approx(reference_prdc(test, train, 5), abs=2e-3)
-    duplicates = np.repeat(train[:250], 4, axis=0)
-    # k = 3 of four equal rows reach no further than themselves.
-    assert measure(test, duplicates, k=3)["recall"] == reference_prdc(test, duplicates, 3)["recall"] == 0
+    # The fifth neighbor among eight equal rows is one of them: balls without extent.
+    duplicates = np.repeat(train[:125], 8, axis=0)
+    assert measure(test, duplicates)["recall"] == reference_prdc(test, duplicates, 5)["recall"] == 0
 
 
 def test_real_digits_cover_real_digits_and_others_do_not(digits):

@@ -21,7 +21,7 @@ def draws(seed):
 
 
 def measure(codes, seed=0):
-    return prior_match(jax.random.key(seed), codes, sample_prior)
+    return prior_match(jax.random.key(seed), codes, sample_prior, num_compared=500)
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,7 @@ def test_what_does_not_match_is_found(spoil, found_by):
 def test_only_the_first_rows_enter_the_measures_of_pairs():
     codes = draws(4)
     half_spoiled = np.concatenate([codes[:500], codes[500:] + 100])
-    clean, spoiled = (
-        prior_match(jax.random.key(0), each, sample_prior, num_compared=500) for each in (codes, half_spoiled)
-    )
+    clean, spoiled = measure(codes), measure(half_spoiled)
     assert spoiled["mmd_squared"] == clean["mmd_squared"]
     assert spoiled["nearest_neighbor_accuracy"] == clean["nearest_neighbor_accuracy"]
     assert spoiled["hole_fraction"] >= clean["hole_fraction"] and spoiled["mean_error"] > 1
@@ -101,7 +99,7 @@ def test_only_the_first_rows_enter_the_measures_of_pairs():
     [
         (jnp.full((60, 2), jnp.nan), "120 of 120 numbers are not finite"),
         (np.zeros(60), r"\[N, Z\], got shape \(60,\)"),
-        (np.zeros((60, 3)), "size 2, like the prior's samples, got 3"),
+        (np.zeros((60, 3)), r"like the prior's samples \(2,\), got shape \(60, 3\)"),
         (np.zeros((49, 2)), "at least 50 codes, got 49"),
     ],
     ids=["nan", "vector", "size", "few"],

@@ -25,6 +25,9 @@ def normal(seed, *shape):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
+null_draws = jax.jit(functools.partial(mmd_null, scales=SCALES, num_draws=400))
+
+
 def kernel(x, y):
     squared = cdist(np.asarray(x, np.float64), np.asarray(y, np.float64), "sqeuclidean")
     return np.mean([s**2 / (s**2 + squared) for s in SCALES.astype(np.float64)], axis=0)
@@ -74,12 +77,12 @@ def test_squared_mmd_by_hand():
     # With s = 1: k = 1, 1/2, 1/5 at distances 0, 1, 2. Within x: 1/2. Within y: 1/5.
     # Across (0,0) (0,2) (1,0) (1,2): (1 + 1/5 + 1/2 + 1/2) / 4 = 0.55. Together 0.7 − 1.1 = −0.4.
     x, y = jnp.array([[0.0], [1.0]]), jnp.array([[0.0], [2.0]])
-    assert float(squared_mmd(x, y, [1.0])) == pytest.approx(-0.4)
+    assert float(jax.jit(squared_mmd)(x, y, jnp.ones(1))) == pytest.approx(-0.4)
 
 
 def test_squared_mmd_is_the_estimate_of_the_paper_for_unequal_sizes():
     x, y = normal(1, 400, 3), normal(2, 250, 3) * 1.1
-    assert float(squared_mmd(x, y, SCALES)) == pytest.approx(reference_mmd(x, y), abs=1e-6)
+    assert float(jax.jit(squared_mmd)(x, y, SCALES)) == pytest.approx(reference_mmd(x, y), abs=1e-6)
 
 
 def test_squared_mmd_can_be_differentiated_where_codes_coincide():
@@ -89,18 +92,18 @@ def test_squared_mmd_can_be_differentiated_where_codes_coincide():
 
 
 def test_mmd_null_is_the_pairwise_estimate_with_pairs_exchanged():
-    x, y = normal(3, 60, 2), normal(4, 60, 2)
+    x, y = normal(3, 150, 2), normal(4, 150, 2)
     key = jax.random.key(5)
-    draws = mmd_null(key, x, y, SCALES, num_draws=4)
-    coins = np.asarray(jax.random.rademacher(key, (60, 4), jnp.float32)) > 0
-    for draw, stays in zip(draws, coins.T[..., None], strict=True):
+    draws = null_draws(key, x, y)
+    coins = np.asarray(jax.random.rademacher(key, (150, 400), jnp.float32)) > 0
+    for draw, stays in zip(draws[:4], coins.T[:4, :, None], strict=True):
         expected = reference_pairwise_mmd(np.where(stays, x, y), np.where(stays, y, x))
         assert float(draw) == pytest.approx(expected, abs=1e-6)
 
 
 def test_mmd_null_spreads_as_fresh_samples_do():
     fresh = [reference_mmd(*normal(seed, 2, 150, 2)) for seed in range(400)]
-    null = np.asarray(mmd_null(jax.random.key(0), *normal(1000, 2, 150, 2), SCALES, num_draws=400))
+    null = np.asarray(null_draws(jax.random.key(0), *normal(1000, 2, 150, 2)))
     # One pair of sets behind all its draws: their spread itself varies by about a tenth.
     assert np.std(null) == pytest.approx(np.std(fresh), rel=0.3)
     assert np.quantile(null, 0.95) == pytest.approx(np.quantile(fresh, 0.95), rel=0.4)

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from aae_jax.evaluation.distances import squared_distances
 
@@ -58,7 +59,9 @@ def parzen_state(num_test: int, num_sigmas: int) -> ParzenState:
     return ParzenState(jnp.full(num_test, jnp.inf), jnp.zeros((num_sigmas, num_test)), jnp.zeros((), jnp.int32))
 
 
-def parzen_update(state: ParzenState, samples: jax.Array, test: jax.Array, sigmas: jax.Array) -> ParzenState:
+def parzen_update(
+    state: ParzenState, samples: jax.Array, test: jax.Array, sigmas: jax.Array | np.ndarray
+) -> ParzenState:
     """Takes a block of samples in; its memory is that of the distances ``[B, T]``.
 
     Args:
@@ -85,7 +88,7 @@ def parzen_update(state: ParzenState, samples: jax.Array, test: jax.Array, sigma
     return ParzenState(nearest, sums, state.num_samples + len(samples))
 
 
-def parzen_result(state: ParzenState, sigmas: jax.Array, num_dimensions: int) -> jax.Array:
+def parzen_result(state: ParzenState, sigmas: jax.Array | np.ndarray, num_dimensions: int) -> jax.Array:
     """Log-likelihood of every test image, in nats.
 
     log-mean-exp over samples of −|test − sample|² / 2 sigma², minus D log(sigma √2π).
@@ -104,7 +107,7 @@ def parzen_result(state: ParzenState, sigmas: jax.Array, num_dimensions: int) ->
 
 
 def parzen_log_likelihood(
-    samples: jax.Array, test: jax.Array, sigmas: jax.Array, *, block_size: int = 1000
+    samples: jax.Array, test: jax.Array, sigmas: jax.Array | np.ndarray, *, block_size: int = 1000
 ) -> jax.Array:
     """Log-likelihood of every test image, in nats, under samples that fit in memory.
 
@@ -169,7 +172,7 @@ def fine_sigmas(sigma: float, num_sigmas: int = 21) -> np.ndarray:
     return np.geomspace(sigma / ratio, sigma * ratio, num_sigmas)
 
 
-def mean_and_standard_error(values: jax.Array) -> tuple[float, float]:
+def mean_and_standard_error(values: ArrayLike) -> tuple[float, float]:
     """Mean over test examples, and its standard error std / √n: the ± of Table 1.
 
     Args:

@@ -29,7 +29,8 @@ def prior_match(
 ) -> dict[str, float]:
     """Compares codes with the prior that they are to fill.
 
-    A number ending in ``_null`` is the same measure for as many fresh prior samples in place of the codes.
+    A number ending in ``_null`` is the same measure for as many fresh prior samples in place of the codes. Runs on the
+    host, and compiles the measures that look at all pairs.
 
     Args:
         key: consumed by the prior samples and the null's coins.
@@ -67,10 +68,11 @@ def prior_match(
     if num_bad := np.sum(~np.isfinite(codes)):
         raise ValueError(f"codes must be finite; {num_bad} of {codes.size} numbers are not finite.")
     num_codes, num_cells = len(codes), num_cells_for(len(codes))
+    sample_shape = jax.eval_shape(sample_prior, key).shape
+    if sample_shape != codes.shape[1:]:
+        raise ValueError(f"codes must be [N, Z] like the prior's samples {sample_shape}, got shape {codes.shape}.")
     sample_key, coin_key = jax.random.split(key)
     samples = np.asarray(jax.vmap(sample_prior)(jax.random.split(sample_key, NUM_REFERENCE + 2 * num_codes)))
-    if codes.shape[1:] != samples.shape[1:]:
-        raise ValueError(f"codes must have size {samples.shape[1]}, like the prior's samples, got {codes.shape[1]}.")
     reference, real, fresh = np.split(samples, [NUM_REFERENCE, NUM_REFERENCE + num_codes])
     cells = equal_probability_cells(reference, num_cells)
     compared = slice(num_compared)

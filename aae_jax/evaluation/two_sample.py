@@ -68,8 +68,9 @@ def median_scales(prior_samples: ArrayLike, factors: tuple[float, ...] = (0.25, 
     Returns:
         ``[len(factors)]``.
     """
-    samples = np.asarray(prior_samples)[: len(prior_samples) // 2 * 2]
-    distances = np.linalg.norm(samples[::2] - samples[1::2], axis=1)
+    samples = np.asarray(prior_samples)
+    half = len(samples) // 2
+    distances = np.linalg.norm(samples[0 : 2 * half : 2] - samples[1 : 2 * half : 2], axis=1)
     return np.median(distances) * np.asarray(factors)
 
 
@@ -167,7 +168,7 @@ def nearest_neighbor_accuracy(x: jax.Array, y: jax.Array) -> jax.Array:
         y: ``[M, Z]``, M ≥ 2.
 
     Returns:
-        ``[]``; for equal distributions and sizes it scatters by about 0.4 / √N.
+        ``[]``; for equal distributions and sizes it scatters by about 0.5 / √N.
 
     Example:
         >>> x = jnp.array([[0.0], [1.0]])

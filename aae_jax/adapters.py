@@ -1,0 +1,76 @@
+"""A trained model made ready for use: its batch norm fixed, its units those of the data."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from aae_jax.types import Batch, Model, Params, Tree
+
+__all__ = ["population_moments", "standardized"]
+
+
+def population_moments(
+    model: Model, params: Params, batch: Callable[[jax.Array | int], Batch], num_batches: int
+) -> Params:
+    """Fixes batch norm for evaluation: the moments of every normalized layer, averaged over one clean pass.
+
+    Args:
+        model: the networks in `model.inputs` are passed first to last, each with the moments of those before it.
+        params: as training left them; training itself never holds moments.
+        batch: `index -> batch` without corruption, all of one size; the index may be traced.
+        num_batches: how many there are: the training set, once.
+
+    Returns:
+        `params` with a collection "moments" beside the weights of each normalized network.
+
+    References:
+        Ioffe and Szegedy, "Batch Normalization", 2015, algorithm 2.
+    """
+    for name, inputs in model.inputs.items():
+        moments = model.networks[name].moments
+        if moments is None:
+            continue
+
+        def of_batch(index: jax.Array | int, name=name, inputs=inputs, moments=moments, params=params) -> Tree:
+            return moments(params[name], *inputs(params, batch(index)))
+
+        total = jax.lax.fori_loop(
+            1, num_batches, lambda i, sums, of=of_batch: jax.tree.map(jnp.add, sums, of(i)), of_batch(0)
+        )
+        if total:
+            mean = jax.tree.map(lambda value: value / num_batches, total)
+            params = {**params, name: {**params[name], "moments": mean}}
+    return params
+
+
+def standardized(model: Model, shift: jax.Array, scale: jax.Array) -> Model:
+    """A model that was trained on (data − shift) / scale, to be used on the data as they are.
+
+    Args:
+        model: any variant.
+        shift: `[D]`.
+        scale: `[D]`, positive.
+
+    Returns:
+        The model with `encode`, `encode_mean`, `decode`, `nll` and `sample` in the data's own units.
+    """
+
+    def inward(image: jax.Array) -> jax.Array:
+        return (image - shift) / scale
+
+    def outward(image: jax.Array) -> jax.Array:
+        return image * scale + shift
+
+    encode, encode_mean, decode, nll, sample = (
+        model.encode, model.encode_mean, model.decode, model.nll, model.sample,
+    )  # fmt: skip
+    # The density of scaled data is divided by the scale.
+    log_scale = jnp.log(jnp.broadcast_to(scale, shift.shape)).sum()
+    return model._replace(
+        encode=encode and (lambda params, keys, image: encode(params, keys, inward(image))),
+        encode_mean=encode_mean and (lambda params, image: encode_mean(params, inward(image))),
+        decode=decode and (lambda params, codes, label: outward(decode(params, codes, label))),
+        nll=nll and (lambda params, codes, image, label: nll(params, codes, inward(image), label) + log_scale),
+        sample=sample and (lambda params, keys, label: outward(sample(params, keys, label))),
+    )

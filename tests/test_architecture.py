@@ -1,0 +1,80 @@
+"""The rooms and the arrows between them: who may import whom."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "aae_jax"
+
+ARROWS = {
+    "types": set(),
+    "keys": set(),
+    "losses": set(),
+    "priors": {"types", "losses"},
+    "heads": {"types", "losses"},
+    "likelihoods": {"types", "losses"},
+    "corruption": {"types"},
+    "networks": {"types"},
+    "phases": {"types", "losses", "keys"},
+    "wiring": {"types", "keys"},
+    "models": {"types", "losses", "heads", "phases", "wiring"},
+    "adapters": {"types"},
+    "certificates": {"types", "losses"},
+    "steps": {"types", "keys"},
+    "parallel": {"types"},
+    "evaluation": set(),
+    "data": set(),
+    "checkpoints": {"types"},
+    "runs": set(),
+    "loop": {"types", "keys", "data", "parallel", "checkpoints", "runs"},
+    "configs": {
+        *("types", "losses", "priors", "heads", "likelihoods", "networks", "models", "adapters"),
+        *("checkpoints", "runs"),
+    },
+}
+"""Room: the rooms that it may import from. Any other arrow is a mistake, or a change of the architecture."""
+
+ONLY_IN = {
+    "flax": {"networks"},
+    "orbax": {"checkpoints"},
+    "tensorflow_datasets": {"data"},
+    "tqdm": {"loop"},
+    "matplotlib": set(),
+    "tyro": set(),
+}
+"""Borrowed library: the rooms that know of it."""
+
+
+def imports_of(path):
+    """The modules that a file imports anywhere in it, functions included."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def rooms():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if room != "__init__":
+            yield room, path
+
+
+@pytest.mark.parametrize(("room", "path"), list(rooms()), ids=str)
+def test_arrows(room, path):
+    assert room in ARROWS, "a new room: say here what it may import"
+    for name in imports_of(path):
+        package, _, rest = name.partition(".")
+        if package == "aae_jax":
+            other = rest.split(".")[0]
+            assert other == room or other in ARROWS[room], f"{path.name} imports {name}"
+        assert room in ONLY_IN.get(package, {room}), f"{path.name} imports {package}"
+
+
+def test_every_arrow_is_used():
+    used = {room: set() for room in ARROWS}
+    for room, path in rooms():
+        used[room] |= {name.split(".")[1] for name in imports_of(path) if name.startswith("aae_jax.")} - {room}
+    assert used == ARROWS

@@ -1,0 +1,109 @@
+"""Checkpoints: what comes back is what went in, and damage is found."""
+
+import logging
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from aae_jax.checkpoints import checkpoints, digests
+
+
+def tree(value=0.0):
+    return {"weights": jnp.full((300, 40), value), "count": jnp.int32(7), "empty": ()}
+
+
+def saved_twice(folder):
+    with checkpoints(folder) as saved:
+        saved.save(1, tree(1.0))
+        saved.save(2, tree(2.0))
+
+
+def restored(folder, like=None):
+    with checkpoints(folder) as saved:
+        return saved.restore(jax.eval_shape(tree) if like is None else like)
+
+
+def files_of(folder, number):
+    """The files that hold a checkpoint's arrays, largest first."""
+    files = [path for path in (folder / str(number) / "state").rglob("*") if path.is_file()]
+    return sorted(files, key=lambda path: -path.stat().st_size)
+
+
+def test_the_newest_comes_back_as_it_was(tmp_path):
+    saved_twice(tmp_path)
+    number, found = restored(tmp_path)
+    assert number == 2
+    chex.assert_trees_all_equal(found, tree(2.0))
+
+
+def test_nothing_is_nothing(tmp_path):
+    assert restored(tmp_path / "new") is None
+
+
+def test_the_last_two_are_kept(tmp_path):
+    saved_twice(tmp_path)
+    with checkpoints(tmp_path) as saved:
+        saved.save(3, tree(3.0))
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["2", "3"]
+
+
+def test_what_is_saved_may_change_afterwards(tmp_path):
+    # The training loop donates its state to the next chunk while the checkpoint is being written.
+    value = {"weights": np.ones((2000, 200), np.float32)}
+    with checkpoints(tmp_path) as saved:
+        saved.save(1, value)
+        value["weights"][:] = 5.0
+    _, found = restored(tmp_path, value)
+    assert float(found["weights"].max()) == 1.0
+
+
+@pytest.mark.parametrize("damage", ["cut short", "a byte flipped", "gone"])
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_used(tmp_path, caplog, damage):
+    saved_twice(tmp_path)
+    for path in files_of(tmp_path, 2):
+        content = bytearray(path.read_bytes())
+        if damage == "gone":
+            path.unlink()
+        elif damage == "cut short":
+            path.write_bytes(content[: len(content) // 2])
+        elif content:
+            content[len(content) // 2] ^= 1
+            path.write_bytes(content)
+    with caplog.at_level(logging.WARNING, logger="aae_jax.checkpoints"):
+        number, found = restored(tmp_path)
+    assert number == 1
+    chex.assert_trees_all_equal(found, tree(1.0))
+    assert "checkpoint 2" in caplog.text and "cannot be used" in caplog.text
+
+
+def test_another_number_in_the_digests_is_found(tmp_path):
+    # What orbax itself would restore without a word: whole files with other content.
+    with checkpoints(tmp_path) as saved:
+        saved.save(1, tree(1.0))
+    digest_file = next(path for path in (tmp_path / "1" / "digests").rglob("*") if "weights" in _text(path))
+    digest_file.write_text(digest_file.read_text().replace(digests(tree(1.0))["['weights']"], "0" * 64))
+    with pytest.raises(ValueError, match=r"checkpoint 1 .*differ from the digests.*Start anew"):
+        restored(tmp_path)
+
+
+def test_another_structure_is_refused(tmp_path):
+    saved_twice(tmp_path)
+    other = {"weights": jax.ShapeDtypeStruct((3, 3), jnp.float32)}
+    with pytest.raises(ValueError, match="cannot be used"):
+        restored(tmp_path, other)
+
+
+def test_digests_tell_names_shapes_and_dtypes_apart():
+    zeros = np.zeros(4, np.float32)
+    different = [{"a": zeros}, {"b": zeros}, {"a": zeros.reshape(2, 2)}, {"a": zeros.astype(np.int32)}]
+    assert len({value for leaf in different for value in digests(leaf).values()}) == 4
+
+
+def _text(path):
+    try:
+        return path.read_text() if path.is_file() else ""
+    except UnicodeDecodeError:
+        return ""

@@ -1,0 +1,129 @@
+"""Models by name, and trained ones loaded back."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import aae_jax
+from aae_jax import ModelConfig, adapters, configs, row_keys, runs
+from aae_jax.types import Batch
+
+SMALL = {"image_shape": (4, 4, 1), "hidden_sizes": (5,), "weight_std": None}
+
+
+def saved(folder, config, params):
+    runs.write_json(folder / "config.json", {"model": config})
+    configs.save(folder, params)
+
+
+def initial(config):
+    model = aae_jax.build(config)
+    return model, {name: network.init(jax.random.key(i)) for i, (name, network) in enumerate(model.networks.items())}
+
+
+def test_a_trained_model_is_loaded_in_three_lines(tmp_path):
+    config = ModelConfig("aae", prior="gaussian_mixture", **SMALL)
+    trained, before = initial(config)
+    saved(tmp_path, config, before)
+    image, label, keys = jnp.ones((3, 4, 4, 1)), jnp.full(3, -1), row_keys(jax.random.key(0), 0, 3)
+
+    model, params, found = aae_jax.load(tmp_path)
+    codes = model.encode(params, keys, image)
+    images = model.decode(params, codes, label)
+    samples = model.sample(params, keys, label)
+
+    assert found == config and codes["style"].shape == (3, 2) and samples.shape == images.shape == image.shape
+    chex.assert_trees_all_equal(params, before)
+    np.testing.assert_array_equal(images, trained.decode(before, trained.encode(before, keys, image), label))
+
+
+def test_batch_norm_comes_back_with_its_moments(tmp_path):
+    config = ModelConfig("ae", batch_norm="hidden", **SMALL)
+    model, params = initial(config)
+    image = jax.random.uniform(jax.random.key(9), (6, 4, 4, 1))
+    batches = [Batch(part, part, jnp.full(3, -1)) for part in (image[:3], image[3:])]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *batches)
+    ready = adapters.population_moments(model, params, lambda i: jax.tree.map(lambda x: x[i], stacked), 2)
+    saved(tmp_path, config, ready)
+    loaded, found, _ = aae_jax.load(tmp_path)
+    chex.assert_trees_all_equal(found, ready)
+    # With moments a row's code does not depend on its companions; without, it does.
+    alone, together = (loaded.encode_mean(found, part)["style"][0] for part in (image[:1], image))
+    np.testing.assert_allclose(alone, together, rtol=1e-5)
+    alone, together = (model.encode_mean(params, part)["style"][0] for part in (image[:1], image))
+    assert not np.allclose(alone, together, rtol=1e-2)
+
+
+def test_population_moments_are_those_of_the_whole_set():
+    # The mean of batch moments of equal batches is the moment of all rows: of the first layer, that of W x.
+    config = ModelConfig("ae", batch_norm="hidden", **SMALL)
+    model, params = initial(config)
+    image = jax.random.uniform(jax.random.key(9), (8, 4, 4, 1))
+
+    def batch(index):
+        part = jax.lax.dynamic_slice_in_dim(image, index * 2, 2)
+        return Batch(part, part, jnp.full(2, -1))
+
+    ready = adapters.population_moments(model, params, batch, 4)
+    linear = np.asarray(image).reshape(8, 16) @ np.asarray(params["encoder"]["params"]["Dense_0"]["kernel"])
+    moments = ready["encoder"]["moments"]["_Normalization_0"]
+    np.testing.assert_allclose(moments["mean"], linear.mean(0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(moments["square"], (linear**2).mean(0), rtol=1e-4, atol=1e-5)
+    assert "moments" in ready["decoder"] and "moments" not in params["encoder"]
+
+
+def test_a_table_is_used_in_its_own_units(tmp_path):
+    shift, scale = (10.0, -2.0), (4.0, 0.5)
+    config = ModelConfig(
+        "vae", (2,), hidden_sizes=(3,), weight_std=None, likelihood="gaussian", shift=shift, scale=scale
+    )
+    standard, params = initial(config)
+    saved(tmp_path, config, params)
+    model, _, _ = aae_jax.load(tmp_path)
+    rows, label = jnp.array([[14.0, -2.0], [10.0, -1.0]]), jnp.array([-1, -1])
+    standardized = jnp.array([[1.0, 0.0], [0.0, 2.0]])  # (14 − 10) / 4 = 1, (−1 + 2) / 0.5 = 2
+    codes = model.encode_mean(params, rows)
+    np.testing.assert_allclose(codes["style"], standard.encode_mean(params, standardized)["style"], rtol=1e-5)
+    decoded = model.decode(params, codes, label)
+    expected = standard.decode(params, codes, label) * jnp.array(scale) + jnp.array(shift)
+    np.testing.assert_allclose(decoded, expected, rtol=1e-5)
+    # Densities: a Gaussian of standard deviation `scale` about the decoded row, written out.
+    z = (np.asarray(rows) - np.asarray(decoded)) / scale
+    nll = (0.5 * z**2 + np.log(scale) + 0.5 * np.log(2 * np.pi)).sum(-1)
+    np.testing.assert_allclose(model.nll(params, codes, rows, label), nll, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"variant": "aae", "prior": "swiss_roll", "code_size": 3}, "two-dimensional; code_size is 3"),
+        ({"variant": "vae", "prior": "swiss_roll"}, "needs a prior with a density"),
+        ({"variant": "vae", "prior": "uniform_box"}, "needs a prior with a density"),
+        ({"variant": "classifier"}, "at least 2 classes; the data have 0"),
+        ({"variant": "ae", "code_size": 0}, "code_size is 0"),
+    ],
+)
+def test_what_makes_no_sense_is_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        ModelConfig(image_shape=(4, 4, 1), **options)
+
+
+def test_folders_without_a_finished_run_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no config.json in"):
+        aae_jax.load(tmp_path)
+    runs.write_json(tmp_path / "config.json", {"model": ModelConfig("ae", **SMALL)})
+    with pytest.raises(FileNotFoundError, match="not finished; go on with --resume"):
+        aae_jax.load(tmp_path)
+    runs.write_json(tmp_path / "config.json", {"model": {"variant": "ae", "wings": 2}})
+    with pytest.raises(ValueError, match=r"unknown fields \['wings'\]"):
+        aae_jax.load(tmp_path)
+
+
+@pytest.mark.parametrize("prior", ["gaussian", "gaussian_mixture", "swiss_roll", "uniform_box"])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian", "half_squared_error"])
+def test_every_prior_and_likelihood_has_its_name(prior, likelihood):
+    config = ModelConfig("ae", prior=prior, likelihood=likelihood, **SMALL)
+    assert configs.build_prior(config).sample(jax.random.key(0), -1).shape == (2,)
+    assert configs.build_likelihood(config).mean(jnp.zeros(3)).shape == (3,)

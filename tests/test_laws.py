@@ -1,0 +1,180 @@
+"""What holds for every variant, and controls that show that each law can be broken."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from variants import BATCH_SIZE, VARIANTS, jitted_step, make_algorithm, make_batch, make_keys
+
+import aae_jax
+from aae_jax import corruption, phases, steps, update, wiring
+from aae_jax import keys as keys_module
+from aae_jax.parallel import AXIS
+from aae_jax.types import Keys, Model, Network, Phase
+
+
+@pytest.fixture(params=VARIANTS.values(), ids=VARIANTS.keys())
+def make_model(request):
+    return request.param
+
+
+def initial(make_model, seed=0):
+    return make_algorithm(make_model).init(jax.random.key(seed))
+
+
+def changed(before, after):
+    """Names of the networks of which any number changed."""
+    different = jax.tree.map(lambda a, b: bool((a != b).any()), before, after)
+    return {name for name, leaves in different.items() if any(jax.tree.leaves(leaves))}
+
+
+def phase_by_phase(model, state):
+    """The parameters after each phase of a step, run from outside, and after the step of the algorithm."""
+
+    def run(state, keys, batch):
+        params, opt_states, history = state.params, dict(state.opt_states), [state.params]
+        for position, phase in enumerate(model.phases):
+            phase_keys = Keys(keys, aae_jax.derive(keys, f"phase {position}"))
+            step = update(phase, optax.sgd(0.01, momentum=0.9))
+            params, opt_states[phase.name], _ = step(params, opt_states[phase.name], phase_keys, batch)
+            history.append(params)
+        return history, make_algorithm(lambda axis_name: model).step(state, keys, batch)[0].params
+
+    return jax.jit(run)(state, make_keys(), make_batch())
+
+
+def test_a_step_keeps_structure_and_is_traced_once(make_model):
+    state, step = initial(make_model), jitted_step(make_model)
+    later, metrics = step(state, make_keys(), make_batch())
+    later, metrics = step(later, make_keys(step=1), make_batch())
+    assert step._cache_size() == 1
+    chex.assert_trees_all_equal_shapes_and_dtypes(state, later)
+    chex.assert_tree_all_finite((later, metrics))
+    assert int(later.step) == 2
+    assert all(value.shape == () for value in metrics.values())
+    # Every network learns something in some phase.
+    assert changed(state.params, later.params) == set(state.params)
+
+
+def test_a_phase_changes_what_it_trains_and_a_step_is_its_phases(make_model):
+    model, state = make_model(), initial(make_model)
+    history, after_step = phase_by_phase(model, state)
+    for phase, before, after in zip(model.phases, history, history[1:], strict=False):
+        assert changed(before, after) == set(phase.trains), phase.name
+    chex.assert_trees_all_close(after_step, history[-1], rtol=1e-5, atol=1e-6)
+
+
+def test_control_a_phase_that_trains_less_than_it_says_is_found():
+    make_model = VARIANTS["ae"]
+
+    def loss(params, keys, batch):
+        return jnp.square(params["encoder"]["params"]["Dense_0"]["kernel"]).sum(), {}
+
+    lying = Phase("reconstruction", ("encoder", "decoder"), loss)
+    history, _ = phase_by_phase(make_model()._replace(phases=(lying,)), initial(make_model))
+    assert changed(history[0], history[1]) == {"encoder"} != set(lying.trains)
+
+
+def derived_keys(make_model, monkeypatch, derive=keys_module.derive):
+    """The data of every key that a step derives, with the names of what it is for."""
+    names = []
+
+    def keys_of(state, keys, batch):
+        found = []
+
+        def record(keys, name):
+            derived = derive(keys, name)
+            names.append(name)
+            found.append(jax.random.key_data(derived))
+            return derived
+
+        with monkeypatch.context() as patch:
+            for module in (steps, wiring, phases):
+                patch.setattr(module, "derive", record)
+            make_algorithm(make_model, corrupt=corruption.dropout(0.2)).step(state, keys, batch)
+        return found
+
+    found = jax.jit(keys_of)(initial(make_model), make_keys(), make_batch())
+    seen = {}
+    for name, data in zip(names, found, strict=True):
+        for pair in np.asarray(data).reshape(-1, 2).tolist():
+            seen.setdefault(tuple(pair), set()).add(name)
+    return seen
+
+
+def test_no_draw_is_made_twice(make_model, monkeypatch):
+    # The view's keys are derived anew in each phase: the same key under the same name, on purpose.
+    seen = derived_keys(make_model, monkeypatch)
+    assert len(seen) >= 2 * BATCH_SIZE
+    assert all(len(names) == 1 for names in seen.values())
+    assert not seen.keys() & {tuple(pair) for pair in jax.random.key_data(make_keys()).tolist()}
+
+
+def test_control_a_key_for_two_draws_is_found(monkeypatch):
+    seen = derived_keys(VARIANTS["aae, universal posterior"], monkeypatch, derive=lambda keys, name: keys)
+    assert any(len(names) > 1 for names in seen.values())
+
+
+def on_four_devices(make_model, first_row_of=lambda index: index * (BATCH_SIZE // 4)):
+    """A step under pmap, each device with a quarter of the batch."""
+    step = make_algorithm(make_model, AXIS, corruption.dropout(0.2)).step
+
+    def run(state, index, batch):
+        return step(state, make_keys(BATCH_SIZE // 4, first_row=first_row_of(index)), batch)
+
+    quarters = jax.tree.map(lambda value: value.reshape(4, BATCH_SIZE // 4, *value.shape[1:]), make_batch())
+    return jax.pmap(run, AXIS, in_axes=(None, 0, 0), out_axes=None)(initial(make_model), jnp.arange(4), quarters)
+
+
+def test_four_devices_take_the_step_of_one(make_model):
+    one = jitted_step(make_model)(initial(make_model), make_keys(), make_batch())
+    chex.assert_trees_all_close(jax.device_get(one), jax.device_get(on_four_devices(make_model)), rtol=1e-4, atol=1e-5)
+
+
+def test_control_noise_that_all_devices_share_is_found():
+    make_model = VARIANTS["vae"]
+    _, metrics = jitted_step(make_model)(initial(make_model), make_keys(), make_batch())
+    _, shared = on_four_devices(make_model, first_row_of=lambda index: 0)
+    assert abs(metrics["reconstruction/nll"] - shared["reconstruction/nll"]) > 1e-3
+
+
+def test_vmapped_seeds_are_each_seed_alone(make_model):
+    states = [initial(make_model, seed) for seed in range(3)]
+    assert changed(states[0].params, states[1].params) == set(states[0].params)
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+    run_keys = jax.random.split(jax.random.key(5), 3)
+    keys = jax.vmap(lambda key: aae_jax.row_keys(key, 0, BATCH_SIZE))(run_keys)
+    together = jax.jit(jax.vmap(jitted_step(make_model), in_axes=(0, 0, None)))(stacked, keys, make_batch())
+    alone = jitted_step(make_model)(states[1], keys[1], make_batch())
+    chex.assert_trees_all_close(jax.tree.map(lambda value: value[1], together), alone, rtol=1e-4, atol=1e-5)
+
+
+def test_optimizers_must_match_the_phases():
+    with pytest.raises(ValueError, match=r"\['reconstruction'\].*'discriminator', 'generator', 'reconstruction'"):
+        aae_jax.algorithm(VARIANTS["aae"](), {"reconstruction": optax.sgd(1.0)})
+
+
+def test_a_phase_may_stand_twice_with_one_optimizer():
+    model = VARIANTS["aae"]()
+    reconstruction, discriminator, generator = model.phases
+    twice = model._replace(phases=(reconstruction, discriminator, discriminator, generator))
+    algorithm = aae_jax.algorithm(twice, {phase.name: optax.adam(1e-2) for phase in model.phases})
+    state = algorithm.init(jax.random.key(0))
+    after, _ = jax.jit(algorithm.step)(state, make_keys(), make_batch())
+    counts = {name: int(opt_state[0].count) for name, opt_state in after.opt_states.items()}
+    assert counts == {"reconstruction": 1, "discriminator": 2, "generator": 1}
+
+
+def test_one_step_by_hand():
+    # One weight w = 2, loss = mean(w · x) with x = 1, 3: gradient 2, rate 0.5, so w = 2 − 0.5 · 2 = 1.
+    def loss(params, keys, batch):
+        return (params["line"] * batch.input).mean(), {}
+
+    network = Network(init=lambda key: jnp.array(2.0), apply=lambda w, x: w * x)
+    algorithm = aae_jax.algorithm(Model({"line": network}, (Phase("fit", ("line",), loss),)), {"fit": optax.sgd(0.5)})
+    x = jnp.array([1.0, 3.0])
+    batch = aae_jax.Batch(x, x, jnp.array([-1, -1]))
+    state, _ = algorithm.step(algorithm.init(jax.random.key(0)), make_keys(2), batch)
+    assert float(state.params["line"]) == 1.0

@@ -1,0 +1,208 @@
+"""Training on real digits: the same bytes however it is cut, killed and resumed; and what stops it."""
+
+import json
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from aae_jax import ModelConfig, Rows, TrainingConfig, algorithm, build, corruption, data, fit, loop, models, networks
+from aae_jax.types import Model, Phase
+
+CONFIG = ModelConfig("vae", (28, 28, 1), hidden_sizes=(8,), weight_std=None)
+ONE_DEVICE = TrainingConfig(epochs=3, batch_size=20, num_devices=1, checkpoint_epochs=1)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    train = data.load("mnist5k").train
+    return Rows(train.image[:130], train.label[:130])
+
+
+def make_vae(axis_name=None):
+    model = build(CONFIG, axis_name=axis_name)
+    optimizers = {"reconstruction": optax.sgd(1e-4, momentum=0.9)}
+    return algorithm(model, optimizers, corrupt=corruption.gaussian_noise(0.3), axis_name=axis_name)
+
+
+def log_of(folder):
+    """The lines of the log, times aside."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+def assert_same_bytes(one, other):
+    chex.assert_trees_all_equal(jax.device_get(one), jax.device_get(other))
+
+
+@pytest.fixture(scope="module")
+def whole(rows, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return fit(make_vae, rows, ONE_DEVICE, folder), folder
+
+
+def test_the_log_counts_epochs_and_steps_and_the_loss_falls(whole):
+    state, folder = whole
+    log = log_of(folder)
+    # 130 rows are 6 batches of 20 an epoch; the other 10 rows wait for another order.
+    assert [(line["epoch"], line["step"]) for line in log] == [(1, 6), (2, 12), (3, 18)]
+    assert int(state.step) == 18
+    assert log[2]["reconstruction/loss"] < log[1]["reconstruction/loss"] < log[0]["reconstruction/loss"]
+    # Loss and metrics are of the same draws: the loss is the nll with the KL on top.
+    for line in log:
+        assert line["reconstruction/loss"] == pytest.approx(line["reconstruction/nll"] + line["reconstruction/kl"])
+
+
+def test_chunks_do_not_change_a_byte(whole, rows, tmp_path, monkeypatch):
+    state, folder = whole
+    monkeypatch.setattr(loop, "_CHUNK_STEPS", 4)
+    assert_same_bytes(fit(make_vae, rows, ONE_DEVICE, tmp_path), state)
+    assert log_of(tmp_path) == log_of(folder)
+
+
+def test_an_interrupted_run_resumes_to_the_same_bytes(whole, rows, tmp_path):
+    state, folder = whole
+
+    class Stop(Exception):
+        pass
+
+    # Stopped in its second epoch's evaluation: a checkpoint of the first is there, and no line of the second.
+    def stop_in_second(line_path, line, original=loop.runs.add_line):
+        if line["epoch"] == 2:
+            raise Stop
+        original(line_path, line)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop.runs, "add_line", stop_in_second)
+        with pytest.raises(Stop):
+            fit(make_vae, rows, ONE_DEVICE, tmp_path)
+    assert len(log_of(tmp_path)) == 1
+    # A line that no checkpoint covers is cut off again.
+    loop.runs.add_line(tmp_path / "metrics.jsonl", {"epoch": 2, "step": 12})
+    assert_same_bytes(fit(make_vae, rows, ONE_DEVICE, tmp_path, resume=True), state)
+    assert log_of(tmp_path) == log_of(folder)
+
+
+def test_a_finished_run_resumes_to_itself(whole, rows):
+    state, folder = whole
+    before = log_of(folder)
+    assert_same_bytes(fit(make_vae, rows, ONE_DEVICE, folder, resume=True), state)
+    assert log_of(folder) == before
+
+
+def test_resume_starts_where_there_is_nothing_to_resume(whole, rows, tmp_path):
+    assert_same_bytes(fit(make_vae, rows, ONE_DEVICE, tmp_path / "new", resume=True), whole[0])
+
+
+def test_four_devices_run_the_same_trajectory(whole, rows, tmp_path):
+    config = TrainingConfig(epochs=3, batch_size=20, num_devices=4)
+    state = fit(make_vae, rows, config, tmp_path)
+    chex.assert_trees_all_close(jax.device_get(state.params), jax.device_get(whole[0].params), rtol=1e-4, atol=1e-5)
+    for line, expected in zip(log_of(tmp_path), log_of(whole[1]), strict=True):
+        assert line == pytest.approx(expected, rel=1e-4)
+
+
+def test_another_seed_is_another_run(whole, rows, tmp_path):
+    config = TrainingConfig(epochs=1, batch_size=20, num_devices=1, seed=1)
+    fit(make_vae, rows, config, tmp_path)
+    assert log_of(tmp_path)[0]["reconstruction/loss"] != log_of(whole[1])[0]["reconstruction/loss"]
+
+
+def test_a_run_is_not_overwritten(whole, rows):
+    with pytest.raises(ValueError, match=r"has begun.*--resume.*--out"):
+        fit(make_vae, rows, ONE_DEVICE, whole[1])
+
+
+def test_a_folder_in_use_is_refused(rows, tmp_path):
+    with loop.runs.lock(tmp_path), pytest.raises(ValueError, match="Another process is at work"):
+        fit(make_vae, rows, ONE_DEVICE, tmp_path)
+
+
+def test_a_non_finite_loss_stops_with_phase_and_step_and_keeps_the_last_checkpoint(rows, tmp_path):
+    def make_failing(axis_name):
+        model = build(CONFIG)
+
+        def loss(params, keys, batch):
+            weight = params["encoder"]["params"]["Dense_0"]["bias"].sum()
+            return weight, {"poison/loss": weight}
+
+        # The rate grows so that the weights overflow in the second epoch, at step 8.
+        rate = optax.piecewise_constant_schedule(1.0, {7: 1e38})
+        poisoned = Model(model.networks, (*model.phases, Phase("poison", ("encoder",), loss)))
+        return algorithm(poisoned, {"reconstruction": optax.sgd(0.0), "poison": optax.sgd(rate)})
+
+    with pytest.raises(FloatingPointError, match=r"phase '(poison|reconstruction)' is not finite at epoch 2, step"):
+        fit(make_failing, rows, ONE_DEVICE, tmp_path)
+    assert len(log_of(tmp_path)) == 1
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()] == ["1"]
+
+
+def test_only_labeled_rows_give_labels(rows, tmp_path):
+    # Rows 0 to 9 carry labels 0 to 9; every other row carries the label 99, which no labeled batch may see.
+    label = jnp.full(130, 99).at[:10].set(jnp.arange(10))
+    seen = Rows(rows.image, label, labeled=jnp.arange(10))
+
+    def make_counter(axis_name):
+        def loss(params, keys, batch):
+            known = (batch.labeled.label < 10).mean()
+            each = jnp.stack([(batch.labeled.label == k).mean() for k in range(10)])
+            return params["line"], {"count/loss": params["line"], "count/known": known, "count/least": each.min()}
+
+        network = networks.Network(init=lambda key: jnp.zeros(()), apply=lambda w, x: w * x)
+        return algorithm(Model({"line": network}, (Phase("count", ("line",), loss),)), {"count": optax.sgd(0.0)})
+
+    fit(make_counter, seen, TrainingConfig(epochs=1, batch_size=20, num_devices=1), tmp_path)
+    line = log_of(tmp_path)[0]
+    # Each batch of 20 holds every one of the ten labeled rows twice.
+    assert line["count/known"] == 1 and line["count/least"] == pytest.approx(0.1)
+
+
+def test_evaluation_gets_a_key_of_its_own_each_epoch_and_joins_the_log(rows, tmp_path):
+    def evaluate(params, key):
+        return {"draw": jax.random.uniform(key)}
+
+    fit(make_vae, rows, TrainingConfig(epochs=2, batch_size=20, num_devices=1), tmp_path, evaluate=evaluate)
+    first, second = (line["draw"] for line in log_of(tmp_path))
+    assert first != second
+
+
+def test_bytes_become_fractions_and_floats_stay():
+    image = np.array([[0], [51], [255]], np.uint8)
+    batch = loop.batch_of(Rows(jnp.asarray(image), jnp.arange(3)), jnp.array([2, 1]))
+    # 255 / 255 = 1 and 51 / 255 = 0.2
+    np.testing.assert_allclose(batch.image, [[1.0], [0.2]], rtol=1e-6)
+    assert batch.label.tolist() == [2, 1]
+    table = loop.batch_of(Rows(jnp.array([[-3.0]]), jnp.array([-1])), jnp.array([0]))
+    assert table.image.tolist() == [[-3.0]]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0"),
+        ({"epochs": 1, "batch_size": 0}, "batch_size is 0"),
+        ({"epochs": 1, "checkpoint_epochs": -1}, "checkpoint_epochs is -1"),
+        ({"epochs": 1, "seed": -1}, "seed is -1"),
+        ({"epochs": 1, "batch_size": 131}, "131 is larger than the training set of 130 rows"),
+        ({"epochs": 1, "batch_size": 10, "num_devices": 4}, "nearest sizes that can are 8 and 12"),
+        ({"epochs": 1, "num_devices": 64}, "64 devices were asked for; this machine has 4"),
+    ],
+)
+def test_bad_terms_are_named_before_any_work(rows, tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        fit(make_vae, rows, TrainingConfig(**options), tmp_path / "never")
+    assert not (tmp_path / "never").exists()
+
+
+def test_models_train_classes_too(rows, tmp_path):
+    def make_classifier(axis_name):
+        encoder = networks.mlp([784], (16,), 10, initializer=networks.he(), axis_name=axis_name)
+        model = models.classifier(encoder, num_classes=10)
+        return algorithm(model, {"classification": optax.adam(1e-2)})
+
+    fit(make_classifier, rows, TrainingConfig(epochs=8, batch_size=20, num_devices=1), tmp_path)
+    log = log_of(tmp_path)
+    assert log[0]["classification/error"] > 0.5 and log[-1]["classification/error"] < 0.2
