@@ -46,14 +46,16 @@ class Checkpoints:
         """Writes a checkpoint in the background; it counts only once it is whole.
 
         Args:
-            number: larger than those before: the epoch.
+            number: larger than those before: the epoch. One that is there already is left as it is.
             tree: of arrays; may be donated or changed after the call returns.
         """
+        if number in self._manager.all_steps():
+            return
         ocp = self._ocp
         # Copies: views of the device's memory would change under a donation while they are written.
         tree = jax.tree.map(np.array, tree)
         arguments = ocp.args.Composite(state=ocp.args.StandardSave(tree), digests=ocp.args.JsonSave(digests(tree)))
-        self._manager.save(number, args=arguments, force=True)
+        self._manager.save(number, args=arguments)
 
     def restore(self, like: Tree) -> tuple[int, Tree] | None:
         """The newest whole checkpoint as `(number, tree)`; None where there is none at all.

@@ -27,7 +27,7 @@ from aae_jax.types import Model, Params, Prior
 from experiments import command_line, training
 
 PRIORS: tuple[Literal["gaussian", "gaussian_mixture"], ...] = ("gaussian", "gaussian_mixture")
-RATES = {"reconstruction": 1e-3, "discriminator": 2e-3, "generator": 2e-3, "classification": 1e-3}
+RATES = {"reconstruction": 2e-3, "discriminator": 4e-3, "generator": 2e-3, "classification": 1e-3}
 FIRST_DECAY = {"reconstruction": 0.9, "discriminator": 0.5, "generator": 0.5, "classification": 0.9}
 
 
@@ -64,7 +64,6 @@ class Config:
     num_devices: int | None = None
     """Devices that share a batch; by default as many as divide it."""
 
-
 PRESETS = command_line.preset_field(
     {
         "laptop": Config(),
@@ -77,6 +76,8 @@ PRESETS = command_line.preset_field(
 def main(config: Config) -> dict[str, Any]:
     """Trains, evaluates, draws; returns the metrics."""
     started = time.time()
+    if config.num_seeds < 1:
+        raise ValueError(f"num_seeds is {config.num_seeds}; expected at least 1.")
     dataset = data.load(config.dataset, data_dir=config.data_dir, manual_dir=config.manual_dir)
     data.check_batch_size(dataset, config.batch_size)
     of_seeds = [_one_seed(config, dataset, config.seed + i, config.out / f"seed_{i}") for i in range(config.num_seeds)]

@@ -66,8 +66,8 @@ def train(
     Returns:
         The model and the parameters to evaluate it with.
     """
-    runs.check_config(folder / "config.json", job, resume=resume)
     model = build(job.model)
+    runs.check_config(folder / "config.json", job, resume=resume)
     rows = Rows(dataset.train.image, dataset.train.label)
     num_steps = job.training.epochs * (len(rows.image) // job.training.batch_size)
 

@@ -1,0 +1,105 @@
+"""The experiments with their smallest presets, on real digits."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import aae_jax
+from aae_jax import data
+from experiments import command_line, prior_matching, training
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prior_matching")
+    arguments = ["--preset", "smoke", "--num-devices", "1", "--out", str(folder)]
+    metrics = command_line.run(prior_matching.main, prior_matching.PRESETS, arguments=arguments)
+    return folder, metrics, arguments
+
+
+def test_prior_matching_leaves_a_complete_run_folder(smoke):
+    folder, metrics, _ = smoke
+    final = json.loads((folder / "final.json").read_text())
+    assert final["metrics"] == metrics
+    assert final["config"]["preset"] == "smoke" and final["environment"]["jax"] and final["command"]
+    for prior in prior_matching.PRIORS:
+        for variant in ("ae", "vae", "aae"):
+            assert 0 <= metrics[f"{variant}_{prior}/hole_fraction"] <= 1
+            assert 0 <= metrics[f"{variant}_{prior}/samples/mean_confidence"] <= 1
+    assert {path.name for path in folder.glob("*.png")} == {"codes.png", "sheets.png", "curves.png"}
+
+
+def test_numbers_can_be_computed_again_from_the_evidence(smoke):
+    folder, metrics, _ = smoke
+    with np.load(folder / "evidence.npz", allow_pickle=False) as evidence:
+        codes, label = evidence["aae_gaussian"], evidence["label"]
+    test = data.load("mnist5k").test
+    assert (label == test.label).all()
+    # The error of the mean is the root of the mean square over the coordinates; the prior's mean is 0, up to its draws.
+    assert abs(np.sqrt(np.square(codes.mean(0)).mean()) - metrics["aae_gaussian/mean_error"]) < 0.03
+    model, params, _ = aae_jax.load(folder / "seed_0" / "aae_gaussian")
+    batch = training.held_out(test)
+    again = model.nll(params, model.encode_mean(params, batch.image), batch.image, batch.label).mean()
+    assert float(again) == pytest.approx(metrics["aae_gaussian/nll"], rel=1e-5)
+
+
+def test_a_finished_run_is_kept_and_resumes_to_the_same_numbers(smoke, capsys):
+    folder, metrics, arguments = smoke
+    with pytest.raises(SystemExit) as leaving:
+        command_line.run(prior_matching.main, prior_matching.PRESETS, arguments=arguments)
+    assert leaving.value.code == 2 and "--resume" in capsys.readouterr().err
+    assert command_line.run(prior_matching.main, prior_matching.PRESETS, arguments=[*arguments, "--resume"]) == metrics
+    with pytest.raises(SystemExit):
+        words = [*arguments, "--resume", "--width", "17"]
+        command_line.run(prior_matching.main, prior_matching.PRESETS, arguments=words)
+    assert "model.hidden_sizes was [16, 16], is [17, 17]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--dataset", "nmist"], "nmist"),
+        (["--dataset", "nowhere.npz"], "nowhere.npz"),
+        (["--batch-size", "4000"], "4000"),
+        (["--epochs", "0"], "epochs is 0"),
+        (["--width", "0"], "hidden_sizes"),
+        (["--noise-std", "-1"], "std is -1"),
+        (["--num-seeds", "0"], "num_seeds is 0"),
+    ],
+)
+def test_mistakes_are_one_line_before_any_work(tmp_path, capsys, words, message):
+    arguments = ["--preset", "smoke", "--out", str(tmp_path / "run"), *words]
+    with pytest.raises(SystemExit) as leaving:
+        command_line.run(prior_matching.main, prior_matching.PRESETS, arguments=arguments)
+    error = capsys.readouterr().err
+    assert leaving.value.code == 2
+    assert message in error and error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_table_is_trained_standardized_and_loaded_in_its_own_units(tmp_path):
+    random = np.random.RandomState(0)
+    angle = random.uniform(0, 2 * np.pi, 400)
+    table = np.stack([100 + 10 * np.cos(angle), 0.1 * np.sin(angle), angle], -1)
+    np.savez(tmp_path / "circle.npz", images=table)
+    dataset = data.load(tmp_path / "circle.npz")
+    options = training.model_options(dataset)
+    model_config = aae_jax.ModelConfig("ae", hidden_sizes=(16,), weight_std=None, **options)
+    terms = aae_jax.TrainingConfig(epochs=20, batch_size=20, num_devices=1)
+    job = training.Job("table", "circle.npz", model_config, terms, None)
+    optimizers = training.adam({"reconstruction": 1e-2}, first_decay={"reconstruction": 0.9})
+    training.train(job, dataset, optimizers, tmp_path / "run")
+    model, params, _ = aae_jax.load(tmp_path / "run")
+    decoded = model.decode(params, model.encode_mean(params, table.astype(np.float32)), np.full(400, -1))
+    # Two numbers of code say nearly all of a circle: the columns' errors are far below their own spread.
+    assert (np.abs(np.asarray(decoded) - table).mean(0) < 0.3 * table.std(0)).all()
+
+
+def test_help_of_the_command_itself():
+    words = [sys.executable, "-m", "experiments.prior_matching", "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    for name in ("--preset", "--dataset", "--manual-dir", "--seed", "--out", "--resume", "--epochs"):
+        assert name in done.stdout
