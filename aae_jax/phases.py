@@ -12,9 +12,12 @@ from aae_jax import losses
 from aae_jax.keys import derive
 from aae_jax.types import Batch, Game, Keys, LossFn, Metrics, Params, Phase
 
-__all__ = ["classification", "reconstruction", "regularization"]
+__all__ = ["GeneratorLoss", "classification", "reconstruction", "regularization"]
 
 Term = Callable[[Params, Keys, Batch], jax.Array]
+
+GeneratorLoss = Callable[[jax.Array], jax.Array]
+"""`fake_score -> loss`, elementwise on logits: `losses.non_saturating_generator_loss`, say."""
 
 
 def reconstruction(nll: Term, trains: Sequence[str], *, penalties: Mapping[str, Term] | None = None) -> Phase:
@@ -23,7 +26,8 @@ def reconstruction(nll: Term, trains: Sequence[str], *, penalties: Mapping[str, 
     Args:
         nll: `(params, keys, batch) -> [B]` in nats, of the images under the codes of their inputs.
         trains: names of the networks, the encoder and the decoder.
-        penalties: further terms `(params, keys, batch) -> [B]` or `[]`, by name: the VAE's "kl", say.
+        penalties: further terms `(params, keys, batch) -> [B]` or `[]`, by name: the VAE's "kl", the "repulsion" of
+            cluster heads.
 
     Returns:
         A phase "reconstruction" with the metrics "nll" and one for each penalty.
@@ -41,7 +45,7 @@ def regularization(
     games: Sequence[Game],
     trains: Sequence[str],
     *,
-    generator_loss: Callable[[jax.Array], jax.Array] = losses.non_saturating_generator_loss,
+    generator_loss: GeneratorLoss = losses.non_saturating_generator_loss,
 ) -> tuple[Phase, Phase]:
     """The adversarial phases: the discriminators learn to tell real from fake, then the generator to deceive them.
 
@@ -95,7 +99,7 @@ def classification(
         A phase "classification" with the metric "error", a fraction.
 
     References:
-        Makhzani et al., "Adversarial Autoencoders", 2016, section 4.
+        Makhzani et al., "Adversarial Autoencoders", 2016, figure 8 and appendix A.2.1.
     """
 
     def loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:

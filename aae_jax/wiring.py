@@ -1,6 +1,25 @@
-"""What variants are made of: an autoencoder's functions, a game on a code, the model that binds them.
+"""What variants are made of: an autoencoder's functions, games on its codes, the model that binds them.
 
-A variant of your own is a function like those in `aae_jax.models`, of these pieces and `aae_jax.phases`.
+A variant of your own is a function like those in `aae_jax.models`, of these pieces and `aae_jax.phases`. Here, a code
+in two parts, each with a prior of its own; the result has its phases, certificates and samples like any other.
+
+Example:
+    >>> from aae_jax import heads, likelihoods, networks, priors
+    >>> from aae_jax.phases import reconstruction, regularization
+    >>> def two_part_aae(encoder, decoder, discriminators, *, priors, likelihood):
+    ...     parts = {name: heads.deterministic(prior.size) for name, prior in priors.items()}
+    ...     functions = autoencoder(encoder, decoder, parts, likelihood,
+    ...                             decoder_input=lambda params, codes, label: (codes["place"], codes["shape"]))
+    ...     games, judges = code_games(discriminators, priors, functions)
+    ...     first = reconstruction(functions.reconstruction_nll, functions.trains)
+    ...     phases = (first, *regularization(games, ["encoder"]))
+    ...     return bind(functions, phases, priors=priors, games=games, discriminators=judges)
+    >>> model = two_part_aae(
+    ...     networks.mlp([9], (16,), 2 + 3), networks.mlp([2, 3], (16,), 9),
+    ...     {"place": networks.mlp([2], (16,), 1), "shape": networks.mlp([3], (16,), 1)},
+    ...     priors={"place": priors.uniform_box(2), "shape": priors.gaussian(3)}, likelihood=likelihoods.bernoulli())
+    >>> [(phase.name, *phase.trains) for phase in model.phases][1:]
+    [('discriminator', 'place_discriminator', 'shape_discriminator'), ('generator', 'encoder')]
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +31,18 @@ import jax.numpy as jnp
 from aae_jax.keys import derive
 from aae_jax.types import Batch, Codes, Game, Head, Keys, Likelihood, Model, Network, Params, Phase, Prior
 
-__all__ = ["Autoencoder", "autoencoder", "bind", "code_game", "prior_sampler"]
+__all__ = [
+    "Autoencoder",
+    "autoencoder",
+    "bind",
+    "code_game",
+    "code_games",
+    "drawing_classes",
+    "label_conditioned_game",
+    "one_hot",
+    "prior_sampler",
+    "unconditional",
+]
 
 DecoderInput = Callable[[Params, Codes, jax.Array], tuple[jax.Array, ...]]
 
@@ -21,7 +51,7 @@ class Autoencoder(NamedTuple):
     """An encoder and a decoder with their heads and likelihood, as functions of params.
 
     Attributes:
-        networks: "encoder" and, where there is one, "decoder".
+        networks: "encoder" and, where there is one, "decoder"; what else reconstruction is to train.
         raw_codes: `(params, keys [B], input) -> {name: [B, head.size]}`, what the heads read.
         encode: see `Model`.
         encode_mean: see `Model`.
@@ -48,6 +78,10 @@ class Autoencoder(NamedTuple):
         assert self.nll is not None, "only variants with a decoder reconstruct"
         codes = self.encode(params, keys.view, batch.input)
         return self.nll(params, codes, batch.image, batch.label)
+
+    def logits(self, params: Params, keys: jax.Array, image: jax.Array) -> jax.Array:
+        """What `phases.classification` reads, `[B, K]`: the raw numbers of the head "category"."""
+        return self.raw_codes(params, keys, image)["category"]
 
 
 def _style_input(params: Params, codes: Codes, label: jax.Array) -> tuple[jax.Array, ...]:
@@ -139,6 +173,75 @@ def code_game(network: str, discriminator: Network, prior: Prior, functions: Aut
     return Game(network, real, fake, discriminate)
 
 
+def code_games(
+    discriminators: Mapping[str, Network], priors: Mapping[str, Prior], functions: Autoencoder
+) -> tuple[tuple[Game, ...], dict[str, Network]]:
+    """A game on each of several codes.
+
+    Args:
+        discriminators: by the name of their code.
+        priors: by the name of their code.
+        functions: the autoencoder whose encoder plays.
+
+    Returns:
+        The games, and their discriminators by network name: "style_discriminator" for the code "style".
+
+    Raises:
+        ValueError: unless every code has both.
+    """
+    if set(discriminators) != set(priors):
+        raise ValueError(
+            f"There are discriminators for {sorted(discriminators)} and priors for {sorted(priors)}; expected one of "
+            "each for every code."
+        )
+    networks = {f"{code}_discriminator": discriminators[code] for code in priors}
+    games = zip(networks.items(), priors.items(), strict=True)
+    return tuple(code_game(*network, prior, functions, code) for network, (code, prior) in games), networks
+
+
+def label_conditioned_game(
+    network: str, discriminator: Network, prior: Prior, functions: Autoencoder, code: str, num_classes: int
+) -> Game:
+    """The game on one code given the label: each class fills its part of the prior, unlabeled rows the whole.
+
+    Args:
+        network: the discriminator's name.
+        discriminator: `(code [B, Z], class [B, num_classes + 1]) -> [B, 1]` logits. The class is one-hot; its last
+            entry says that the row is unlabeled.
+        prior: of the code; its samples depend on the label.
+        functions: the autoencoder whose encoder plays.
+        code: the code's name.
+        num_classes: K.
+    """
+
+    def real(params: Params, keys: Keys, batch: Batch) -> jax.Array:
+        return jax.vmap(prior.sample)(derive(keys.draw, code), batch.label)
+
+    def discriminate(params: Params, sample: jax.Array, batch: Batch) -> jax.Array:
+        classes = one_hot(batch.label, num_classes)
+        unlabeled = (batch.label[:, None] < 0).astype(classes.dtype)
+        return discriminator.apply(params[network], sample, jnp.concatenate([classes, unlabeled], axis=-1))[:, 0]
+
+    game = code_game(network, discriminator, prior, functions, code)
+    return game._replace(real=real, discriminate=discriminate)
+
+
+def one_hot(label: jax.Array, num_classes: int) -> jax.Array:
+    """Labels `[B]` as rows `[B, num_classes]`: zeros for −1, and NaN for a class that does not exist.
+
+    Example:
+        >>> one_hot(jnp.array([1, -1]), 3).tolist()
+        [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+    # Nothing can be raised under jit, and zeros would pass for an unknown label.
+    return jnp.where(label[:, None] < num_classes, jax.nn.one_hot(label, num_classes), jnp.nan)
+
+
+def unconditional(prior: Prior) -> Prior:
+    """The prior as a game without labels teaches it: whatever the label, samples come from the whole."""
+    return prior._replace(sample=lambda key, label: prior.sample(key, jnp.full((), -1)))
+
+
 def prior_sampler(
     priors: Mapping[str, Prior], decode: Callable[[Params, Codes, jax.Array], jax.Array]
 ) -> Callable[[Params, jax.Array, jax.Array], jax.Array]:
@@ -149,6 +252,18 @@ def prior_sampler(
         return decode(params, codes, label)
 
     return sample
+
+
+def drawing_classes(model: Model, num_classes: int) -> Model:
+    """The model with a `sample` that draws a class where the label is −1, for decoders that have to be told one."""
+    sample = model.sample
+    assert sample is not None, "there must be something to sample"
+
+    def labeled(params: Params, keys: jax.Array, label: jax.Array) -> jax.Array:
+        drawn = jax.vmap(lambda key: jax.random.randint(key, (), 0, num_classes))(derive(keys, "label"))
+        return sample(params, keys, jnp.where(label < 0, drawn, label))
+
+    return model._replace(sample=labeled)
 
 
 def bind(

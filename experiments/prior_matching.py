@@ -27,7 +27,7 @@ from aae_jax.types import Model, Params, Prior
 from experiments import command_line, training
 
 PRIORS: tuple[Literal["gaussian", "gaussian_mixture"], ...] = ("gaussian", "gaussian_mixture")
-RATES = {"reconstruction": 2e-3, "discriminator": 4e-3, "generator": 2e-3, "classification": 1e-3}
+RATES = {"reconstruction": 1e-3, "discriminator": 2e-3, "generator": 2e-3, "classification": 1e-3}
 FIRST_DECAY = {"reconstruction": 0.9, "discriminator": 0.5, "generator": 0.5, "classification": 0.9}
 
 
@@ -63,6 +63,7 @@ class Config:
     """Epochs between two checkpoints."""
     num_devices: int | None = None
     """Devices that share a batch; by default as many as divide it."""
+
 
 PRESETS = command_line.preset_field(
     {

@@ -40,7 +40,7 @@ def test_a_trained_model_is_loaded_in_three_lines(tmp_path):
 
 
 def test_batch_norm_comes_back_with_its_moments(tmp_path):
-    config = ModelConfig("ae", batch_norm="hidden", **SMALL)
+    config = ModelConfig("ae", encoder_batch_norm="hidden", decoder_batch_norm="hidden", **SMALL)
     model, params = initial(config)
     image = jax.random.uniform(jax.random.key(9), (6, 4, 4, 1))
     batches = [Batch(part, part, jnp.full(3, -1)) for part in (image[:3], image[3:])]
@@ -58,7 +58,7 @@ def test_batch_norm_comes_back_with_its_moments(tmp_path):
 
 def test_population_moments_are_those_of_the_whole_set():
     # The mean of batch moments of equal batches is the moment of all rows: of the first layer, that of W x.
-    config = ModelConfig("ae", batch_norm="hidden", **SMALL)
+    config = ModelConfig("ae", encoder_batch_norm="hidden", decoder_batch_norm="hidden", **SMALL)
     model, params = initial(config)
     image = jax.random.uniform(jax.random.key(9), (8, 4, 4, 1))
 
@@ -103,6 +103,18 @@ def test_a_table_is_used_in_its_own_units(tmp_path):
         ({"variant": "vae", "prior": "uniform_box"}, "needs a prior with a density"),
         ({"variant": "classifier"}, "at least 2 classes; the data have 0"),
         ({"variant": "ae", "code_size": 0}, "code_size is 0"),
+        *(
+            ({"variant": variant, "num_classes": 1}, f"{variant} learns from labels and needs at least 2 classes")
+            for variant in ("supervised_aae", "semi_supervised_aae", "semi_supervised_dimension_reduction_aae")
+        ),
+        ({"variant": "label_conditioned_aae"}, "label_conditioned_aae learns from labels"),
+        ({"variant": "label_conditioned_aae", "num_classes": 3}, "a part for each class; gaussian has none"),
+        ({"variant": "clustering_aae"}, "num_clusters is 0; expected at least 2"),
+        ({"variant": "dimension_reduction_aae", "num_clusters": 1}, "num_clusters is 1; expected at least 2"),
+        ({"variant": "clustering_aae", "num_clusters": 9, "num_classes": 10}, r"num_clusters is 9.*classes \(10\)"),
+        ({"variant": "semi_supervised_aae", "num_classes": 10, "num_clusters": 16}, "has no clusters; expected 0"),
+        ({"variant": "dimension_reduction_aae", "num_clusters": 20, "eta": 0.0}, "eta is 0.0"),
+        ({"variant": "supervised_aae", "num_classes": 3, "posterior": "gaussian"}, "for the variant aae, not superv"),
     ],
 )
 def test_what_makes_no_sense_is_named(options, message):
@@ -119,6 +131,35 @@ def test_folders_without_a_finished_run_are_named(tmp_path):
     runs.write_json(tmp_path / "config.json", {"model": {"variant": "ae", "wings": 2}})
     with pytest.raises(ValueError, match=r"unknown fields \['wings'\]"):
         aae_jax.load(tmp_path)
+
+
+def test_the_papers_batch_norm_is_a_choice_for_encoder_and_decoder_apart():
+    for encoder, decoder in (("hidden", "none"), ("all", "all"), ("none", "hidden")):
+        norms = {"encoder_batch_norm": encoder, "decoder_batch_norm": decoder}
+        config = ModelConfig("clustering_aae", num_clusters=3, **norms, **SMALL)
+        _, params = initial(config)
+        counts = {"none": 0, "hidden": 1, "all": 2}
+        for name, weights in params.items():
+            expected = counts[norms.get(f"{name}_batch_norm", "none")]
+            assert sum(layer.startswith("_Normalization") for layer in weights["params"]) == expected, name
+
+
+@pytest.mark.parametrize("size", [2, 10])
+def test_cluster_heads_start_apart(size):
+    config = ModelConfig("dimension_reduction_aae", num_clusters=20, code_size=size, **SMALL)
+    _, params = initial(config)
+    heads = np.asarray(params["cluster_heads"]["params"]["kernel"])
+    assert heads.shape == (20, size)
+    # 20 · size draws from N(0, 4²): their standard deviation is within 5 standard errors, 4 / √(2 n).
+    assert abs(heads.std() - 4) < 5 * 4 / np.sqrt(2 * heads.size)
+
+
+def test_the_parts_of_a_prior_are_as_many_as_the_classes_that_fill_them():
+    for prior in ("gaussian_mixture", "swiss_roll"):
+        built = configs.build_prior(ModelConfig("label_conditioned_aae", num_classes=3, prior=prior, **SMALL))
+        # Class 3 does not exist.
+        found = [jnp.isnan(built.sample(jax.random.key(0), label)).any().item() for label in (-1, 2, 3)]
+        assert found == [False, False, True]
 
 
 @pytest.mark.parametrize("prior", ["gaussian", "gaussian_mixture", "swiss_roll", "uniform_box"])

@@ -38,7 +38,7 @@ def test_numbers_can_be_computed_again_from_the_evidence(smoke):
         codes, label = evidence["aae_gaussian"], evidence["label"]
     test = data.load("mnist5k").test
     assert (label == test.label).all()
-    # The error of the mean is the root of the mean square over the coordinates; the prior's mean is 0, up to its draws.
+    # The error of the mean is its root mean square over the coordinates; the prior's own mean is 0, up to its draws.
     assert abs(np.sqrt(np.square(codes.mean(0)).mean()) - metrics["aae_gaussian/mean_error"]) < 0.03
     model, params, _ = aae_jax.load(folder / "seed_0" / "aae_gaussian")
     batch = training.held_out(test)
@@ -47,7 +47,7 @@ def test_numbers_can_be_computed_again_from_the_evidence(smoke):
 
 
 def test_a_finished_run_is_kept_and_resumes_to_the_same_numbers(smoke, capsys):
-    folder, metrics, arguments = smoke
+    _, metrics, arguments = smoke
     with pytest.raises(SystemExit) as leaving:
         command_line.run(prior_matching.main, prior_matching.PRESETS, arguments=arguments)
     assert leaving.value.code == 2 and "--resume" in capsys.readouterr().err

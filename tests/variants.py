@@ -42,6 +42,12 @@ VARIANTS = {
     "aae": from_config("aae", prior="swiss_roll", likelihood="half_squared_error"),
     "aae, universal posterior": from_config("aae", prior="uniform_box", posterior="universal"),
     "aae, convolutions, batch norm": convolutional_aae,
+    "label_conditioned_aae": from_config("label_conditioned_aae", prior="swiss_roll"),
+    "supervised_aae": from_config("supervised_aae"),
+    "semi_supervised_aae, batch norm": from_config("semi_supervised_aae", encoder_batch_norm="all"),
+    "clustering_aae": from_config("clustering_aae", num_clusters=4),
+    "dimension_reduction_aae": from_config("dimension_reduction_aae", num_clusters=4),
+    "semi_supervised_dimension_reduction_aae": from_config("semi_supervised_dimension_reduction_aae"),
 }
 
 
@@ -52,17 +58,26 @@ def make_algorithm(make_model, axis_name=None, corrupt=None):
     return algorithm(model, optimizers, corrupt=corrupt, axis_name=axis_name)
 
 
+CORRUPT = corruption.dropout(0.2)
+
+
 @functools.cache
 def jitted_step(make_model):
     """A step on corrupted inputs, compiled once for all tests."""
-    return jax.jit(make_algorithm(make_model, corrupt=corruption.dropout(0.2)).step)
+    return jax.jit(make_algorithm(make_model, corrupt=CORRUPT).step)
+
+
+@functools.cache
+def initial(make_model, seed=0):
+    """A state, made once for all tests."""
+    return make_algorithm(make_model).init(jax.random.key(seed))
 
 
 def make_batch(num_rows=BATCH_SIZE, seed=0):
     """Rows with labels −1, 0, 1 and 2, and as many labeled ones."""
     image = jax.random.uniform(jax.random.key(seed), (num_rows, *SHAPE))
-    label = jnp.arange(num_rows, dtype=jnp.int32) % 3
-    return Batch(image, image, label, Batch(image, image, label))
+    label = jnp.arange(num_rows, dtype=jnp.int32)
+    return Batch(image, image, label % 4 - 1, Batch(image, image, label % 3))
 
 
 def make_keys(num_rows=BATCH_SIZE, step=0, first_row=0):

@@ -1,20 +1,23 @@
-"""The variants: each is a set of networks, wired to phases. To make one of your own, write such a function.
-
-Every network is named as in `Model.networks`: "encoder", "decoder", "discriminator". An encoder's code is called
-"style" where it is continuous and "category" where it is a class.
-"""
-
-from collections.abc import Callable
+"""Variants with one code, or none: the autoencoders and their adversarial kin, the GAN, the plain classifier."""
 
 import jax
 
 from aae_jax import heads as heads_
 from aae_jax import losses
-from aae_jax.phases import classification, reconstruction, regularization
+from aae_jax.phases import GeneratorLoss, classification, reconstruction, regularization
 from aae_jax.types import Batch, Codes, Game, Head, Keys, Likelihood, Model, Network, Params, Prior
-from aae_jax.wiring import autoencoder, bind, code_game, prior_sampler
+from aae_jax.wiring import (
+    autoencoder,
+    bind,
+    code_game,
+    drawing_classes,
+    label_conditioned_game,
+    one_hot,
+    prior_sampler,
+    unconditional,
+)
 
-__all__ = ["aae", "ae", "classifier", "gan", "vae"]
+__all__ = ["aae", "ae", "classifier", "gan", "label_conditioned_aae", "supervised_aae", "vae"]
 
 
 def ae(encoder: Network, decoder: Network, *, code_size: int, likelihood: Likelihood) -> Model:
@@ -67,7 +70,7 @@ def aae(
     likelihood: Likelihood,
     head: Head | None = None,
     noise_size: int = 0,
-    generator_loss: Callable[[jax.Array], jax.Array] = losses.non_saturating_generator_loss,
+    generator_loss: GeneratorLoss = losses.non_saturating_generator_loss,
 ) -> Model:
     """The adversarial autoencoder: codes (fake) play against samples of the prior (real).
 
@@ -105,7 +108,7 @@ def gan(
     *,
     prior: Prior,
     likelihood: Likelihood,
-    generator_loss: Callable[[jax.Array], jax.Array] = losses.non_saturating_generator_loss,
+    generator_loss: GeneratorLoss = losses.non_saturating_generator_loss,
 ) -> Model:
     """The generative adversarial network: decoded noise (fake) plays against images (real).
 
@@ -148,8 +151,84 @@ def classifier(encoder: Network, *, num_classes: int) -> Model:
         num_classes: K.
     """
     functions = autoencoder(encoder, None, {"category": heads_.categorical(num_classes)}, None)
+    return bind(functions, (classification(functions.logits, functions.trains, rows=lambda batch: batch),))
 
-    def logits(params: Params, keys: jax.Array, image: jax.Array) -> jax.Array:
-        return functions.raw_codes(params, keys, image)["category"]
 
-    return bind(functions, (classification(logits, functions.trains, rows=lambda batch: batch),))
+def label_conditioned_aae(
+    encoder: Network,
+    decoder: Network,
+    discriminator: Network,
+    *,
+    prior: Prior,
+    num_classes: int,
+    likelihood: Likelihood,
+    generator_loss: GeneratorLoss = losses.non_saturating_generator_loss,
+) -> Model:
+    """The AAE whose classes each fill their own part of the prior: the discriminator is told the label.
+
+    Real samples of a labeled row come from its class's part, those of an unlabeled row (label −1) from the whole
+    prior. Encoder and decoder never see a label.
+
+    Args:
+        encoder: `image -> [B, Z]`.
+        decoder: `code [B, Z] -> raw [B, ...]`, shaped as images.
+        discriminator: `(code [B, Z], class [B, num_classes + 1]) -> [B, 1]` logits, high = real. The class is
+            one-hot; its last entry means "unlabeled".
+        prior: its samples depend on the label: `priors.gaussian_mixture`, `priors.swiss_roll`.
+        num_classes: K.
+        likelihood: reads the decoder's raw output.
+        generator_loss: see `aae`.
+
+    References:
+        Makhzani et al., "Adversarial Autoencoders", 2016, figures 3 and 4.
+    """
+    functions = autoencoder(encoder, decoder, {"style": heads_.deterministic(prior.size)}, likelihood)
+    game = label_conditioned_game("discriminator", discriminator, prior, functions, "style", num_classes)
+    phases = (
+        reconstruction(functions.reconstruction_nll, functions.trains),
+        *regularization((game,), ("encoder",), generator_loss=generator_loss),
+    )
+    networks = {"discriminator": discriminator}
+    return bind(functions, phases, priors={"style": prior}, games=(game,), discriminators=networks)
+
+
+def supervised_aae(
+    encoder: Network,
+    decoder: Network,
+    discriminator: Network,
+    *,
+    prior: Prior,
+    num_classes: int,
+    likelihood: Likelihood,
+    generator_loss: GeneratorLoss = losses.non_saturating_generator_loss,
+) -> Model:
+    """The AAE whose decoder is told the label, so that the code is left with the style.
+
+    A label of −1 is zeros to the decoder, "no class given"; `sample` draws a class in its place.
+
+    Args:
+        encoder: `image -> [B, Z]`.
+        decoder: `(style [B, Z], class [B, num_classes] one-hot) -> raw [B, ...]`, shaped as images.
+        discriminator: `style [B, Z] -> [B, 1]` logits, high = real.
+        prior: of the style, the same for all classes.
+        num_classes: K.
+        likelihood: reads the decoder's raw output.
+        generator_loss: see `aae`.
+
+    References:
+        Makhzani et al., "Adversarial Autoencoders", 2016, figures 6 and 7.
+    """
+
+    def decoder_input(params: Params, codes: Codes, label: jax.Array) -> tuple[jax.Array, ...]:
+        return codes["style"], one_hot(label, num_classes)
+
+    heads = {"style": heads_.deterministic(prior.size)}
+    functions = autoencoder(encoder, decoder, heads, likelihood, decoder_input=decoder_input)
+    game = code_game("discriminator", discriminator, prior, functions, "style")
+    phases = (
+        reconstruction(functions.reconstruction_nll, functions.trains),
+        *regularization((game,), ("encoder",), generator_loss=generator_loss),
+    )
+    networks, to_sample = {"discriminator": discriminator}, {"style": unconditional(prior)}
+    model = bind(functions, phases, priors=to_sample, games=(game,), discriminators=networks)
+    return drawing_classes(model, num_classes)

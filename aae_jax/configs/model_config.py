@@ -1,0 +1,116 @@
+"""The options of a model, and which of them go together."""
+
+import dataclasses
+from typing import Literal
+
+__all__ = ["ModelConfig"]
+
+Variant = Literal[
+    "classifier",
+    "ae",
+    "vae",
+    "gan",
+    "aae",
+    "label_conditioned_aae",
+    "supervised_aae",
+    "semi_supervised_aae",
+    "clustering_aae",
+    "dimension_reduction_aae",
+    "semi_supervised_dimension_reduction_aae",
+]
+BatchNorm = Literal["none", "hidden", "all"]
+
+_LEARNS_FROM_LABELS = (
+    *("classifier", "label_conditioned_aae", "supervised_aae"),
+    *("semi_supervised_aae", "semi_supervised_dimension_reduction_aae"),
+)
+_FINDS_CLUSTERS = ("clustering_aae", "dimension_reduction_aae")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """A model by name."""
+
+    variant: Variant
+    """What is wired to what: `aae_jax.models`."""
+    image_shape: tuple[int, ...]
+    """(height, width, channels), or (columns,) of a table."""
+    num_classes: int = 0
+    """Classes of the labels; 0 where there are none."""
+    num_clusters: int = 0
+    """Categories of the variants that find them without labels; 0 for all other variants."""
+    prior: Literal["gaussian", "gaussian_mixture", "swiss_roll", "uniform_box"] = "gaussian"
+    """The distribution that codes are to fill."""
+    prior_std: float = 1.0
+    """Standard deviation of the Gaussian prior."""
+    code_size: int = 2
+    """Numbers in a code (in the style, where there are categories too); mixture and swiss roll have 2."""
+    eta: float = 4.0
+    """The distance below which the cluster heads of dimension reduction repel each other. They start from N(0, eta²),
+    apart: two heads in one place would never part."""
+    posterior: Literal["deterministic", "gaussian", "universal"] = "deterministic"
+    """The AAE's q(z given x): a point, a Gaussian, or any distribution by noise as an input of the encoder."""
+    noise_size: int = 10
+    """Numbers of noise that the universal approximator reads."""
+    generator_loss: Literal["non_saturating", "minimax"] = "non_saturating"
+    """What the generator minimizes: −log D(fake), or log(1 − D(fake))."""
+    network: Literal["mlp", "convolutional"] = "mlp"
+    """Encoder and decoder; discriminators of codes are always multilayer perceptrons."""
+    hidden_sizes: tuple[int, ...] = (1000, 1000)
+    """Widths of the hidden layers."""
+    weight_std: float | None = 0.01
+    """Initial weights from N(0, weight_std²); He initialization where None."""
+    encoder_batch_norm: BatchNorm = "none"
+    """Which layers of the encoder are normalized over the batch: the hidden ones, or with the heads all."""
+    decoder_batch_norm: BatchNorm = "none"
+    """Which layers of the decoder are normalized over the batch: the hidden ones, or with the output all."""
+    likelihood: Literal["bernoulli", "gaussian", "half_squared_error"] = "bernoulli"
+    """p(x given z)."""
+    likelihood_std: float = 1.0
+    """Standard deviation of the Gaussian likelihood."""
+    shift: tuple[float, ...] | None = None
+    """Of a table: the means of its columns over the training split; None for images."""
+    scale: tuple[float, ...] | None = None
+    """Of a table: the standard deviations of its columns over the training split; None for images."""
+
+    def __post_init__(self) -> None:
+        if self.code_size < 1:
+            raise ValueError(f"code_size is {self.code_size}; expected at least 1.")
+        if not self.eta > 0:
+            raise ValueError(f"eta is {self.eta}; expected a distance above 0.")
+        if self.variant in _LEARNS_FROM_LABELS and self.num_classes < 2:
+            raise ValueError(
+                f"{self.variant} learns from labels and needs at least 2 classes; the data have {self.num_classes}."
+            )
+        self._check_clusters()
+        self._check_prior()
+
+    def _check_clusters(self) -> None:
+        if self.variant not in _FINDS_CLUSTERS:
+            if self.num_clusters:
+                raise ValueError(
+                    f"num_clusters is {self.num_clusters}, and {self.variant} has no clusters; expected 0. "
+                    f"Those that have are {', '.join(_FINDS_CLUSTERS)}."
+                )
+        elif self.num_clusters < max(2, self.num_classes):
+            raise ValueError(
+                f"num_clusters is {self.num_clusters}; expected at least 2, and as many as the data have classes "
+                f"({self.num_classes}), since each cluster is counted as one class. For fewer, set num_classes to 0."
+            )
+
+    def _check_prior(self) -> None:
+        has_parts = self.prior in ("gaussian_mixture", "swiss_roll")
+        if has_parts and self.code_size != 2:
+            raise ValueError(f"The prior {self.prior} is two-dimensional; code_size is {self.code_size}, expected 2.")
+        if self.variant == "label_conditioned_aae" and not has_parts:
+            raise ValueError(
+                f"label_conditioned_aae needs a prior with a part for each class; {self.prior} has none. Take "
+                "gaussian_mixture or swiss_roll."
+            )
+        if self.variant == "vae" and self.prior in ("swiss_roll", "uniform_box"):
+            raise ValueError(
+                f"A VAE needs a prior with a density everywhere; {self.prior} has none. Take gaussian or "
+                "gaussian_mixture, or an AAE, which needs samples alone."
+            )
+        if self.variant != "aae" and self.posterior != "deterministic":
+            raise ValueError(f"The posterior {self.posterior} can be chosen for the variant aae, not {self.variant}.")

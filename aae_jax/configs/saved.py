@@ -1,0 +1,69 @@
+"""Trained models, written to a run folder and loaded back."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from aae_jax import adapters, runs
+from aae_jax.checkpoints import checkpoints
+from aae_jax.configs.building import build
+from aae_jax.configs.model_config import ModelConfig
+from aae_jax.types import Batch, Model, Params
+
+__all__ = ["load", "save"]
+
+
+def save(folder: Path | str, params: Params) -> None:
+    """Writes the parameters that `load` gives back: those to evaluate with, after training."""
+    with checkpoints(Path(folder) / "params") as saved:
+        saved.save(0, params)
+
+
+def load(folder: Path | str) -> tuple[Model, Params, ModelConfig]:
+    """A trained model from its run folder.
+
+    Args:
+        folder: of one training, which holds `config.json` and `params`.
+
+    Returns:
+        The model (for a table: in the data's own units), its parameters and its config.
+
+    Raises:
+        FileNotFoundError: if there is no finished run in the folder.
+        ValueError: if what is there is damaged, or names a field that is unknown.
+    """
+    folder = Path(folder)
+    config = _from_json(runs.read_json(folder / "config.json"), folder)
+    model = build(config, in_data_units=True)
+    if not (folder / "params").is_dir():
+        raise FileNotFoundError(f"There are no parameters in {folder}: the run is not finished; go on with --resume.")
+    like = jax.eval_shape(lambda key: _evaluation_params(model, config, key), jax.random.key(0))
+    with checkpoints(folder / "params") as saved:
+        restored = saved.restore(like)
+    if restored is None:
+        raise FileNotFoundError(f"There are no parameters in {folder / 'params'}.")
+    return model, restored[1], config
+
+
+def _evaluation_params(model: Model, config: ModelConfig, key: jax.Array) -> Params:
+    """Parameters of the structure that training leaves, moments of batch norm included."""
+    params = {name: network.init(key) for name, network in model.networks.items()}
+    image = jnp.zeros((1, *config.image_shape))
+    batch = Batch(image, image, jnp.zeros(1, jnp.int32))
+    return adapters.population_moments(model, params, lambda index: batch, 1)
+
+
+def _from_json(value: Any, folder: Path) -> ModelConfig:
+    fields = {field.name for field in dataclasses.fields(ModelConfig)}
+    settings = value.get("model") if isinstance(value, dict) else None
+    if not isinstance(settings, dict) or not set(settings) <= fields:
+        unknown = sorted(set(settings or ()) - fields)
+        raise ValueError(
+            f"{folder / 'config.json'} does not describe a model"
+            + (f": unknown fields {unknown}." if unknown else ": it has no 'model'.")
+        )
+    plain: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
+    return ModelConfig(**plain)

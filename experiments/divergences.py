@@ -1,0 +1,382 @@
+"""Which divergence covers and which seeks: one Gaussian fitted to two modes, by descent and by playing the game.
+
+    python -m experiments.divergences                                              # under a minute on two CPU cores
+
+The modes are p = ½ N(−a, 1) + ½ N(a, 1), the Gaussian is q = N(m, s²), the separation is a. First, q descends each of
+four divergences, computed on a grid, from four starts; all local minima are kept. Then q plays against a discriminator,
+with either generator loss, from the middle and from one of the modes. Last, discriminators are trained against a q
+that stands still, and their Jensen-Shannon bound is compared with the divergence itself.
+
+Paper: no such experiment; the game is said to minimize the Jensen-Shannon divergence, which is often called balanced.
+Found: balanced it is not; it covers or seeks, with nothing between. Up to a = 4.2 its best q covers both modes, nearly
+as wide as under KL(p ‖ q); beyond, it sits on one of them, as under KL(q ‖ p) beyond 2.8. A covering q remains a local
+minimum of all four. The minimax game ends in the minimum in whose basin it starts, the best or not. Non-saturating
+updates descend another divergence (Shannon et al.), whose best q seeks beyond 2.3; but games from the middle still
+cover, wider than its minimum the farther the modes: a discriminator needs long to learn how empty the middle is.
+The bound rises to the divergence from below on held-out samples; on the discriminator's own samples it is none.
+
+A run leaves no checkpoints: `--resume` begins one of the same settings anew.
+
+References:
+    Goodfellow et al., "Generative Adversarial Nets", 2014, theorem 1. Shannon et al., "Non-saturating GAN training as
+    divergence minimization", 2020.
+"""
+
+import dataclasses
+import itertools
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from aae_jax import algorithm, derive, likelihoods, losses, models, networks, priors, row_keys, runs
+from aae_jax.certificates import certificate
+from aae_jax.types import Batch, Keys, Model, Network, TrainState
+from experiments import command_line, training
+
+GRID = np.linspace(-27, 27, 541)
+SEPARATIONS = (2.0, 2.5, 3.0, 4.0, 5.0)
+"""Of the games; the sweep has more."""
+STARTS = ("the_middle", "a_mode")
+JUDGED = (3.0, 0.0, math.sqrt(10))
+"""A separation, and the mean and std of the q against which discriminators are trained: those of p."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options of the command."""
+
+    preset: Literal["laptop", "smoke"] = "laptop"
+    """Gives the defaults of the others."""
+    out: Path = Path("runs/divergences")
+    """The run folder."""
+    resume: bool = False
+    """Begin anew in a folder that holds a run of the same settings."""
+    seed: int = 0
+    """Of weights and samples; the first one of several."""
+    num_seeds: int = 3
+    """Games, and discriminators against a fixed q, of each kind."""
+    spacing: float = 0.1
+    """Between two separations of the sweep."""
+    game_steps: int = 2000
+    """Steps of a game: two updates of the discriminator, one of the generator."""
+    discriminator_steps: int = 3000
+    """Updates of the discriminators against a fixed q."""
+
+    def __post_init__(self) -> None:
+        for name in ("num_seeds", "spacing", "game_steps", "discriminator_steps"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected a number above 0.")
+
+
+_SMOKE = Config(num_seeds=1, spacing=0.5, game_steps=20, discriminator_steps=300, out=Path("runs/divergences_smoke"))
+PRESETS = command_line.preset_field({"laptop": Config(), "smoke": _SMOKE})
+
+
+def log_q(mean: jax.Array | float, log_std: jax.Array | float) -> jax.Array:
+    """The log-density of N(mean, std²) on the grid."""
+    return jax.vmap(losses.gaussian_log_density, (0, None, None))(jnp.asarray(GRID), mean, 2 * log_std)
+
+
+def log_p(separation: jax.Array | float) -> jax.Array:
+    """The log-density of the two modes on the grid."""
+    return _mixture(log_q(-separation, 0.0), log_q(separation, 0.0))
+
+
+def _mixture(log_p: jax.Array, log_q: jax.Array) -> jax.Array:
+    return jnp.logaddexp(log_p, log_q) - math.log(2)
+
+
+def _kl(log_p: jax.Array, log_q: jax.Array) -> jax.Array:
+    # From log-densities: far out the densities underflow, where their ratio still counts.
+    return (GRID[1] - GRID[0]) * (jnp.exp(log_p) * (log_p - log_q)).sum()
+
+
+Divergence = Callable[[jax.Array, jax.Array], jax.Array]
+DIVERGENCES: dict[str, tuple[str, Divergence]] = {
+    "forward_kl": ("KL(p ‖ q)", _kl),
+    "jensen_shannon": ("JSD(p, q)", lambda p, q: (_kl(p, _mixture(p, q)) + _kl(q, _mixture(p, q))) / 2),
+    "softened_reverse_kl": ("KL(½(p + q) ‖ p)", lambda p, q: _kl(_mixture(p, q), p)),
+    "reverse_kl": ("KL(q ‖ p)", lambda p, q: _kl(q, p)),
+}
+"""By name: a label, and a function of log-densities on the grid."""
+GAMES: dict[str, tuple[str, Callable[[jax.Array], jax.Array]]] = {
+    "minimax": ("jensen_shannon", losses.minimax_generator_loss),
+    "non_saturating": ("softened_reverse_kl", losses.non_saturating_generator_loss),
+}
+"""By name: which divergence the updates descend as long as the discriminator is the best, and the generator's loss."""
+
+
+def main(config: Config) -> dict[str, Any]:
+    """Descends, plays, judges, draws; returns the metrics."""
+    started = time.time()
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in ("out", "resume")}
+    with runs.lock(config.out):
+        runs.check_config(config.out / "config.json", settings, resume=config.resume)
+        keys = jax.vmap(jax.random.key)(config.seed + np.arange(config.num_seeds))
+        stops = np.unique(np.geomspace(1, config.discriminator_steps, 25).astype(int))
+        evidence = {
+            **sweep(np.union1d(np.arange(0, 5.001, config.spacing).round(6), SEPARATIONS)),
+            "games": np.asarray(games(derive(keys, "games"), config.game_steps)),
+            "bounds": np.asarray(bounds(derive(keys, "bounds"), stops)),
+            "bound_steps": stops,
+        }
+        metrics = measure(evidence)
+        training.write_final(config.out, "divergences", config, metrics, started, **evidence)
+        _print_table(evidence, metrics)
+        draw(config.out)
+    print(f"\n{config.out}: final.json, fits.png, sweep.png, bound.png")
+    return metrics
+
+
+def sweep(separations: np.ndarray) -> dict[str, np.ndarray]:
+    """The local minima of each divergence: rows of separation, rank (0 = best), mean ≥ 0, std, divergence."""
+    fractions = jnp.array([[mean, log_std] for mean in (0.0, 1.0) for log_std in (0.0, 1.0)])
+
+    def from_all_starts(divergence: Divergence, separation: jax.Array) -> jax.Array:
+        # A mean of 0 is stationary whether it is a minimum or not, so no start has it.
+        starts = fractions * jnp.stack([separation, jnp.log1p(separation**2) / 2]) + jnp.array([0.05, 0.0])
+        return jax.vmap(lambda start: _descend(lambda q: divergence(log_p(separation), log_q(*q)), start))(starts)
+
+    def from_all(separations: jax.Array) -> dict[str, jax.Array]:
+        return {
+            name: jax.vmap(lambda a, d=d: from_all_starts(d, a))(separations) for name, (_, d) in DIVERGENCES.items()
+        }
+
+    minima: dict[str, np.ndarray] = {}
+    for name, found in jax.device_get(jax.jit(from_all)(separations)).items():
+        rows: list[np.ndarray] = []
+        for separation, ends in zip(separations, found, strict=True):
+            kept: list[np.ndarray] = []
+            for mean, std, value, slope, curvature in ends[np.argsort(ends[:, 2])]:
+                row = np.array([separation, len(kept), abs(mean), std, value])
+                is_new = all(np.abs(row - other)[2:4].max() > 0.1 for other in kept)
+                if slope < 1e-4 and curvature > 0 and is_new:
+                    kept.append(row)
+            rows += kept
+        minima[name] = np.array(rows)
+    return minima
+
+
+def _descend(loss: Callable[[jax.Array], jax.Array], start: jax.Array, num_steps: int = 400) -> jax.Array:
+    """Where Adam ends from (mean, log std): `[5]` mean, std, loss, the gradient's norm and the least curvature."""
+    optimizer = optax.adam(optax.cosine_decay_schedule(0.1, num_steps, 1e-4), b2=0.99)
+
+    def step(_: jax.Array, carry: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
+        updates, state = optimizer.update(jax.grad(loss)(carry[0]), carry[1])
+        return carry[0] + updates, state
+
+    end, _ = jax.lax.fori_loop(0, num_steps, step, (start, optimizer.init(start)))
+    value, gradient = jax.value_and_grad(loss)(end)
+    curvature = jnp.linalg.eigvalsh(jax.hessian(loss)(end))[0]
+    return jnp.stack([end[0], jnp.exp(end[1]), value, jnp.linalg.norm(gradient), curvature])
+
+
+def location_and_scale(mean: jax.Array | float, std: jax.Array | float) -> Network:
+    """A network of two numbers, `z -> mean + std · z`."""
+    return Network(
+        init=lambda key: {"mean": jnp.asarray(mean, float), "log_std": jnp.log(jnp.asarray(std, float))},
+        apply=lambda variables, code: variables["mean"] + jnp.exp(variables["log_std"]) * code,
+    )
+
+
+def _gan(generator: Network, width: int, generator_loss: Callable[[jax.Array], jax.Array]) -> Model:
+    discriminator = networks.mlp([1], (width, width), 1, initializer=networks.he())
+    noise, identity = priors.gaussian(1), likelihoods.gaussian()
+    return models.gan(generator, discriminator, prior=noise, likelihood=identity, generator_loss=generator_loss)
+
+
+def rows_of_p(keys: jax.Array, separation: jax.Array | float) -> Batch:
+    """A batch of samples of the two modes, one a key."""
+
+    def sample(key: jax.Array) -> jax.Array:
+        side, noise = jax.random.normal(key, (2, 1))
+        return jnp.where(side < 0, -separation, separation) + noise
+
+    image = jax.vmap(sample)(keys)
+    return Batch(image, image, jnp.full(len(keys), -1))
+
+
+def games(keys: jax.Array, num_steps: int) -> jax.Array:
+    """Games of `keys [S]`, in one program: q's mean ≥ 0 and std at the end, `[S, game, start, separation, 2]`."""
+
+    def play(game: jax.Array, start: jax.Array, separation: jax.Array, key: jax.Array) -> jax.Array:
+        def generator_loss(score: jax.Array) -> jax.Array:
+            return jnp.stack([loss(score) for _, loss in GAMES.values()])[game]
+
+        model = _gan(location_and_scale(start * separation, 1.0), 16, generator_loss)
+        discriminator, generator = model.phases
+        # The discriminator has to be nearly the best: it moves twice a step, and the generator waits for it at first.
+        # A poor one throws q out of the basin in which it starts: with rates of 1e-2 for both, or 5e-3 for the
+        # discriminator, q often leaves a mode that the divergence would have it keep.
+        model = model._replace(phases=(discriminator, discriminator, generator))
+        rates = {
+            "discriminator": optax.cosine_decay_schedule(1e-2, 2 * num_steps, 0.05),
+            "generator": optax.warmup_cosine_decay_schedule(0.0, 4e-3, int(0.3 * num_steps), num_steps, 2e-4),
+        }
+        trainer = algorithm(model, {name: optax.adam(rate, b1=0.5) for name, rate in rates.items()})
+
+        def step(state: TrainState, index: jax.Array) -> tuple[TrainState, jax.Array]:
+            keys = row_keys(key, index, 256)
+            state, _ = trainer.step(state, keys, rows_of_p(keys, separation))
+            q = state.params["decoder"]
+            return state, jnp.stack([q["mean"], jnp.exp(q["log_std"])])
+
+        _, path = jax.lax.scan(step, trainer.init(derive(key, "init")), jnp.arange(num_steps))
+        mean, std = path[-math.ceil(num_steps / 4) :].mean(0)
+        return jnp.stack([jnp.abs(mean), std])
+
+    of_all = play
+    for axis in (2, 1, 0, 3):
+        of_all = jax.vmap(of_all, [0 if other == axis else None for other in range(4)])
+    return jax.jit(of_all)(jnp.arange(len(GAMES)), jnp.arange(len(STARTS)), jnp.array(SEPARATIONS), keys)
+
+
+def bounds(keys: jax.Array, stops: np.ndarray) -> jax.Array:
+    """The Jensen-Shannon bound as discriminators learn, `[S, 2, stops, 3]`.
+
+    The first one of two learns from fresh samples at every step, the second from 128 real and 128 fake ones again and
+    again. The three numbers are the bound on held-out samples, its standard error, and the same formula on the batch
+    of the last update.
+    """
+    separation, mean, std = JUDGED
+    model = _gan(location_and_scale(mean, std), 32, losses.minimax_generator_loss)
+    model = model._replace(phases=model.phases[:1])
+    trainer = algorithm(model, {"discriminator": optax.adam(3e-3)})
+
+    def judge(key: jax.Array, repeats: jax.Array) -> jax.Array:
+        def step(index: jax.Array, carry: tuple[TrainState, jax.Array]) -> tuple[TrainState, jax.Array]:
+            keys = row_keys(key, jnp.where(repeats, 0, index), 128)
+            state, metrics = trainer.step(carry[0], keys, rows_of_p(keys, separation))
+            return state, metrics["discriminator/loss"]
+
+        def until(carry: tuple[TrainState, jax.Array], span: tuple[jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
+            state, loss = jax.lax.fori_loop(*span, step, carry)
+            held_out = row_keys(derive(key, "held out"), span[1], 20_000)
+            found = certificate(model.games, state.params, Keys(held_out, held_out), rows_of_p(held_out, separation))
+            held_out_bound = [found[f"discriminator/{name}"] for name in ("jsd_bound", "jsd_standard_error")]
+            return (state, loss), jnp.stack([*held_out_bound, math.log(2) - loss / 2])
+
+        start = (trainer.init(derive(key, "init")), jnp.zeros(()))
+        return jax.lax.scan(until, start, (jnp.array([0, *stops[:-1]]), jnp.array(stops)))[1]
+
+    return jax.jit(jax.vmap(jax.vmap(judge, (None, 0)), (0, None)))(keys, jnp.array([False, True]))
+
+
+def measure(evidence: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The numbers of `final.json`, from the arrays of `evidence.npz`."""
+    metrics: dict[str, Any] = {}
+    for name in DIVERGENCES:
+        seeking = evidence[name][_seeks(evidence[name])]
+        for label, rows in (("a_minimum", seeking), ("the_best", seeking[seeking[:, 1] == 0])):
+            metrics[f"{name}/{label}_seeks_from"] = rows[0, 0] if len(rows) else None
+    truth, (bound, error, _) = _judged_divergence(), np.moveaxis(evidence["bounds"][:, 0], -1, 0)
+    metrics |= {"bound/true": truth, "bound/largest_excess_in_standard_errors": ((bound - truth) / error).max()}
+
+    learned, numbers = ("of_fresh_samples", "of_the_same_samples"), ("held_out", "standard_error", "last_batch")
+    tables: list[tuple[str, Any, Any, np.ndarray]] = [("bound", learned, numbers, evidence["bounds"][:, :, -1])]
+    tables += [(name, SEPARATIONS, ("mean", "std"), ends) for name, ends in _ends(evidence).items()]
+    for name, rows, columns, values in tables:
+        names = [f"{name}/{row}/{column}" for row, column in itertools.product(rows, columns)]
+        of_seeds = values.reshape(len(values), -1).tolist()
+        metrics |= training.summarize([dict(zip(names, of_seed, strict=True)) for of_seed in of_seeds])
+    return metrics
+
+
+def _seeks(minima: np.ndarray) -> np.ndarray:
+    """Whether a minimum sits nearer to a mode than to the middle."""
+    return minima[:, 2] > np.maximum(minima[:, 0], 0.2) / 2
+
+
+def _judged_divergence() -> float:
+    separation, mean, std = JUDGED
+    return float(DIVERGENCES["jensen_shannon"][1](log_p(separation), log_q(mean, math.log(std))))
+
+
+def _ends(evidence: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Mean and std of the best q and of the games' at `SEPARATIONS`, `[1 or S, separation, 2]`."""
+    ends = {}
+    for name in DIVERGENCES:
+        minima = evidence[name]
+        ends[name] = minima[None, (minima[:, 1] == 0) & np.isin(minima[:, 0], SEPARATIONS), 2:4]
+    for (i, game), (j, start) in itertools.product(enumerate(GAMES), enumerate(STARTS)):
+        ends[f"{game}/{start}"] = evidence["games"][:, i, j]
+    return ends
+
+
+def _print_table(evidence: Mapping[str, np.ndarray], metrics: Mapping[str, Any]) -> None:
+    """The short version of `final.json`; of several seeds, medians."""
+    print(f"{'mean and std of q at a separation of':48}" + "".join(f"{separation:12g}" for separation in SEPARATIONS))
+    for name, ends in _ends(evidence).items():
+        label = name.replace("/", " game from ").replace("_", " ")
+        if name in DIVERGENCES:
+            since = metrics[f"{name}/the_best_seeks_from"]
+            label = f"best under {DIVERGENCES[name][0]}, " + (f"seeks from {since}" if since else "covers")
+        print(f"{label:48}" + "".join(f"{mean:7.2f}{std:5.2f}" for mean, std in np.median(ends, 0)))
+
+
+def draw(folder: Path) -> None:
+    """Draws the figures of a finished run: the best fits, the sweep with the games, the bound."""
+    from experiments import figures
+
+    with np.load(folder / "evidence.npz", allow_pickle=False) as file:
+        evidence = dict(file)
+    colors = dict(zip(DIVERGENCES, ("#0072B2", "#E69F00", "#AA4499", "#009E73"), strict=True))
+
+    figure, panels = figures.grid_of((1, 3), size=3.8)
+    for axes, separation in zip(panels[0], (2.0, 3.0, 5.0), strict=True):
+        axes.fill_between(GRID, np.exp(log_p(separation)), color="0.88", label="p")
+        for width, (name, (label, _)) in zip((6, 4.5, 3, 1.5), DIVERGENCES.items(), strict=True):
+            mean, std = _ends(evidence)[name][0, SEPARATIONS.index(separation)]
+            q = np.exp(log_q(mean, math.log(std)))
+            axes.plot(GRID, q, color=colors[name], linewidth=width, label=f"best q under {label}")
+        axes.set(xlim=(-9, 9), ylim=(0, 0.45), yticks=[], xticks=range(-8, 9, 4))
+        axes.set_title(f"separation {separation:g}", fontsize=10)
+    panels[0, 0].legend(fontsize=8, frameon=False, loc="upper left")
+    figures.save_figure(figure, folder / "fits.png")
+
+    figure, panels = figures.grid_of((2, len(DIVERGENCES)), size=3.2)
+    for (name, (label, _)), column in zip(DIVERGENCES.items(), panels.T, strict=True):
+        for axes, place, title in zip(column, (2, 3), (f"{label}: mean of q", "standard deviation of q"), strict=True):
+            for seeks, labels in ((True, ("", "")), (False, ("a local minimum", "the best one"))):
+                branch = evidence[name][_seeks(evidence[name]) == seeks]
+                best = np.where(branch[:, 1] == 0, branch[:, place], np.nan)
+                axes.plot(branch[:, 0], branch[:, place], ":", color=colors[name], label=labels[0])
+                axes.plot(branch[:, 0], best, color=colors[name], linewidth=3, label=labels[1])
+            for (i, game), (marker, start) in itertools.product(enumerate(GAMES), zip("o^", STARTS, strict=True)):
+                if GAMES[game][0] == name:
+                    ends = evidence["games"][:, i, STARTS.index(start), :, place - 2]
+                    words = f"{game} game\nfrom {start}".replace("_", " ")
+                    x = np.tile(SEPARATIONS, len(ends))
+                    axes.plot(x, ends.ravel(), marker, color="0.2", markerfacecolor="none", label=words)
+            axes.set(xlim=(0, 5.1), ylim=(-0.2, 5.3))
+            axes.set_title(title, fontsize=10)
+        column[0].legend(fontsize=8, frameon=False, loc="upper left")
+        column[1].set_xlabel("separation")
+    figures.save_figure(figure, folder / "sweep.png")
+
+    figure, ((axes,),) = figures.grid_of((1, 1), size=5)
+    axes.axhline(_judged_divergence(), color="0.2", linewidth=1, label="the divergence itself")
+    for learned, number, color, line, words in (
+        (0, 0, "#D55E00", "-", "bound, learning from fresh samples (± 2 standard errors)"),
+        (1, 0, "#0072B2", "-", "bound, learning from the same 128 pairs"),
+        (1, 2, "#0072B2", ":", "not a bound: the same formula on those pairs"),
+    ):
+        for seed, values in enumerate(evidence["bounds"][:, learned]):
+            error = None if number else 2 * values[:, 1]
+            label = "" if seed else words
+            axes.errorbar(evidence["bound_steps"], values[:, number], error, color=color, linestyle=line, label=label)
+    axes.set(xscale="log", ylim=(-0.05, 0.3), xlim=(10, None), xlabel="updates of the discriminator")
+    axes.set_title("Jensen-Shannon divergence, nats", fontsize=10)
+    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    figures.save_figure(figure, folder / "bound.png")
+
+
+if __name__ == "__main__":
+    command_line.run(main, PRESETS)
