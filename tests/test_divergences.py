@@ -12,7 +12,7 @@ import scipy.optimize
 from scipy.stats import norm
 
 from aae_jax import losses
-from experiments import divergences
+from experiments import command_line, divergences
 
 STEP = divergences.GRID[1] - divergences.GRID[0]
 
@@ -25,9 +25,9 @@ def value(name, separation, mean, std):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("divergences")
-    config = dataclasses.replace(divergences.PRESETS["smoke"], out=folder / "run")
-    divergences.main(config)
+    config = dataclasses.replace(divergences.PRESETS["smoke"], out=tmp_path_factory.mktemp("divergences") / "run")
+    arguments = ["--preset", "smoke", "--out", str(config.out)]
+    command_line.run(divergences.main, divergences.PRESETS, arguments=arguments)
     with np.load(config.out / "evidence.npz", allow_pickle=False) as file:
         return config, json.loads((config.out / "final.json").read_text()), dict(file)
 
@@ -185,8 +185,8 @@ def test_the_bound_rises_to_the_divergence_from_below(finished):
 
 def test_a_run_leaves_numbers_evidence_and_figures(finished):
     config, final, evidence = finished
-    assert final["experiment"] == "divergences"
-    assert final["metrics"] == json.loads(json.dumps(divergences.measure(evidence), default=float))
+    assert final["experiment"] == "divergences" and final["config"]["preset"] == "smoke"
+    assert final["metrics"] == divergences.measure(evidence)
     for name in ("fits.png", "sweep.png", "bound.png"):
         assert (config.out / name).read_bytes().startswith(b"\x89PNG")
 
