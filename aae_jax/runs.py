@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_line", "check_config", "cut_lines", "environment", "lock", "read_json", "write_json"]
+__all__ = ["add_line", "check_config", "cut_lines", "environment", "lock", "provenance", "read_json", "write_json"]
 
 
 def write_json(path: Path, value: Any) -> None:

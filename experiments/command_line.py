@@ -39,7 +39,7 @@ def run(
     except (ValueError, FileNotFoundError, FloatingPointError) as error:
         _leave(2, f"error: {error}")
     except KeyboardInterrupt:
-        _leave(130, "stopped; the same command with --resume goes on from the last checkpoint")
+        _leave(130, "stopped; the same command with --resume goes on from the last checkpoint, if there is one")
 
 
 def _preset(arguments: Sequence[str], names: Sequence[str]) -> str:

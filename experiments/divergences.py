@@ -10,9 +10,9 @@ against a q that stands still, and their Jensen-Shannon bound is compared with t
 Paper: no such experiment; the game is said to minimize the Jensen-Shannon divergence, which is often called balanced.
 Found: balanced it is not; it covers or seeks, with nothing between. Up to a = 4.2 its best q covers both modes, nearly
 as wide as under KL(p ‖ q); beyond, it sits on one of them, as under KL(q ‖ p) beyond 2.8. A covering q remains a local
-minimum of all four. The minimax game ends in the minimum in whose basin it starts, the best or not. Non-saturating
-updates descend another divergence (Shannon et al.), whose best q seeks beyond 2.3; but games from the middle still
-cover, wider than its minimum the farther the modes: a discriminator needs long to learn how empty the middle is.
+minimum of all four. Minimax games of this length end in the minimum in whose basin they start, the best or not.
+Non-saturating updates descend another divergence (Shannon et al.), whose best q seeks beyond 2.3; but games from the
+middle still cover, and the farther the modes, the wider than its minimum; less so in longer games (18,000 steps).
 The bound rises to the divergence from below on held-out samples; on the discriminator's own samples it is none.
 
 A run leaves no checkpoints: `--resume` begins one of the same settings anew.

@@ -358,3 +358,13 @@ def test_a_forgotten_axis_is_no_broadcast(loss, shapes):
 def test_the_table_of_examples_is_complete():
     elsewhere = {"categorical_cross_entropy", "kl_by_sampling", "repulsion"}
     assert set(EXAMPLES) | elsewhere == set(losses.__all__)
+
+
+def test_divergences_of_vanishing_probabilities_are_finite():
+    # exp(−88) is about float32's smallest normal number; its half, and what lies beyond, is flushed to zero or not.
+    p = jnp.exp(-jnp.linspace(0.0, 104.0, 200))
+    p, q = p / p.sum(), p[::-1] / p.sum()
+    for inputs in ((p, q), (np.asarray(p), np.asarray(q))):
+        # The two share next to nothing.
+        np.testing.assert_allclose(losses.jensen_shannon_divergence(*inputs), math.log(2), rtol=1e-5)
+    assert np.isfinite(losses.kl_divergence(p, 0.5 * (p + q)))
