@@ -1,6 +1,5 @@
 """What training is for, on real digits: q(z) comes to fill p(z); and, slowly, a run that is killed and goes on."""
 
-import dataclasses
 import json
 import os
 import signal
@@ -60,22 +59,6 @@ def test_the_universal_posterior_uses_its_noise(digits, tmp_path):
     # encode_mean reads no noise: one image, one code.
     means = np.asarray(model.encode_mean(params, same)["style"])
     assert np.ptp(means, axis=0).max() < 1e-5
-
-
-@pytest.mark.slow
-@pytest.mark.skipif("AAE_JAX_DATA" not in os.environ, reason="AAE_JAX_DATA names no folder with the MNIST files")
-def test_the_convolutional_pair_describes_held_out_digits_better_than_the_mlp(tmp_path):
-    dataset = data.load("mnist", data_dir=tmp_path / "tfds", manual_dir=os.environ["AAE_JAX_DATA"])
-    few = dataclasses.replace(dataset, train=data.Split(*(array[:5_000] for array in dataset.train)))
-    validation, nll = training.held_out(dataset.validation, 2000), {}
-    for network in ("mlp", "convolutional"):
-        config = ModelConfig("ae", (28, 28, 1), code_size=8, network=network, weight_std=None)
-        job = training.Job("test", "mnist", config, TrainingConfig(epochs=2, num_devices=1), None)
-        optimizers = training.adam({"reconstruction": 1e-3}, first_decay={"reconstruction": 0.9})
-        model, params = training.train(job, few, optimizers, tmp_path / network)
-        codes = model.encode_mean(params, validation.image)
-        nll[network] = float(model.nll(params, codes, validation.image, validation.label).mean())
-    assert nll["convolutional"] < nll["mlp"]
 
 
 @pytest.mark.slow
