@@ -7,8 +7,9 @@ Five networks of one size see the same 28×28 digits for as many epochs: an auto
 adversarial one under a two-dimensional Gaussian and under a mixture of ten. Each is then asked how well the codes of
 held-out images fill the prior, and how real the images look that it decodes from the prior.
 
-Paper: Fig. 2 shows it for an AAE and a VAE, without numbers. Expected here: the AAE leaves as few holes
-as fresh samples of the prior do; the VAE leaves more under the mixture.
+Paper: Fig. 2 shows it for an AAE and a VAE, without numbers. Found on mnist5k, three seeds: the AAE fills both priors
+better than the VAE by all three measures, not quite as well as fresh samples of the prior do; it reconstructs worse, and
+its samples look less real. The numbers are in experiments/results/prior_matching_mnist5k/final.json.
 """
 
 import dataclasses
