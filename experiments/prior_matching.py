@@ -8,8 +8,8 @@ adversarial one under a two-dimensional Gaussian and under a mixture of ten. Eac
 held-out images fill the prior, and how real the images look that it decodes from the prior.
 
 Paper: Fig. 2 shows it for an AAE and a VAE, without numbers. Found on mnist5k, three seeds: the AAE fills both priors
-better than the VAE by all three measures, not quite as well as fresh samples of the prior do; it reconstructs worse, and
-its samples look less real. The numbers are in experiments/results/prior_matching_mnist5k/final.json.
+better than the VAE by all three measures, not quite as well as fresh samples of the prior do; it reconstructs worse
+and its samples look less real. The numbers are in experiments/results/prior_matching_mnist5k/final.json.
 """
 
 import dataclasses
