@@ -1,6 +1,6 @@
 """Which divergence covers and which seeks: one Gaussian fitted to two modes, by descent and by playing the game.
 
-    python -m experiments.divergences                                              # under a minute on two CPU cores
+    python -m experiments.divergences                                              # about a minute on two CPU cores
 
 The modes are p = ½ N(−a, 1) + ½ N(a, 1), the Gaussian is q = N(m, s²), the separation is a. First, q descends each of
 four divergences, computed on a grid, from four starts; all local minima are kept. Then q plays against a
