@@ -64,14 +64,14 @@ IDX = idx(np.arange(60, dtype=np.uint8).reshape(5, 4, 3))
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(IDX)[:-12], "truncated, or not gzipped"),
-        (IDX, "truncated, or not gzipped"),
+        pytest.param(gzip.compress(IDX)[:-12], "truncated, or not gzipped", id="cut short"),
+        pytest.param(IDX, "truncated, or not gzipped", id="not gzipped"),
         # 4 bytes, three sizes of 4 and 5 * 4 * 3 pixels: 16 + 60 = 76.
-        (gzip.compress(IDX[:-1]), r"75 bytes where shape \(5, 4, 3\) takes 76"),
-        (gzip.compress(IDX + b"\0"), "77 bytes where shape"),
-        (gzip.compress(IDX[:9]), "9 bytes where shape"),
-        (gzip.compress(b""), "not an IDX file of bytes"),
-        (gzip.compress(idx(np.zeros(3, np.float32), kind=13)), "not an IDX file of bytes"),
+        pytest.param(gzip.compress(IDX[:-1]), r"75 bytes where shape \(5, 4, 3\) takes 76", id="a byte less"),
+        pytest.param(gzip.compress(IDX + b"\0"), "77 bytes where shape", id="a byte more"),
+        pytest.param(gzip.compress(IDX[:9]), "9 bytes where shape", id="half a header"),
+        pytest.param(gzip.compress(b""), "not an IDX file of bytes", id="empty"),
+        pytest.param(gzip.compress(idx(np.zeros(3, np.float32), kind=13)), "not an IDX file of bytes", id="floats"),
     ],
 )
 def test_read_idx_refuses(tmp_path, content, message):
