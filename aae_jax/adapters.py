@@ -49,8 +49,8 @@ def standardized(model: Model, shift: jax.Array, scale: jax.Array) -> Model:
 
     Args:
         model: any variant.
-        shift: `[D]`.
-        scale: `[D]`, positive.
+        shift: `[D]` of a table; `[C]` of images, one for each channel.
+        scale: likewise, positive.
 
     Returns:
         The model with `encode`, `encode_mean`, `decode`, `nll` and `sample` in the data's own units.
@@ -65,12 +65,15 @@ def standardized(model: Model, shift: jax.Array, scale: jax.Array) -> Model:
     encode, encode_mean, decode, nll, sample = (
         model.encode, model.encode_mean, model.decode, model.nll, model.sample,
     )  # fmt: skip
-    # The density of scaled data is divided by the scale.
-    log_scale = jnp.log(jnp.broadcast_to(scale, shift.shape)).sum()
+
+    def log_scale(image: jax.Array) -> jax.Array:
+        # The density of scaled data is divided by the scale.
+        return jnp.log(jnp.broadcast_to(scale, image.shape[1:])).sum()
+
     return model._replace(
         encode=encode and (lambda params, keys, image: encode(params, keys, inward(image))),
         encode_mean=encode_mean and (lambda params, image: encode_mean(params, inward(image))),
         decode=decode and (lambda params, codes, label: outward(decode(params, codes, label))),
-        nll=nll and (lambda params, codes, image, label: nll(params, codes, inward(image), label) + log_scale),
+        nll=nll and (lambda params, codes, image, label: nll(params, codes, inward(image), label) + log_scale(image)),
         sample=sample and (lambda params, keys, label: outward(sample(params, keys, label))),
     )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from aae_jax.types import Corruption
 
-__all__ = ["dropout", "gaussian_noise", "identity"]
+__all__ = ["chain", "dropout", "gaussian_noise", "identity"]
 
 
 def identity() -> Corruption:
@@ -33,6 +33,8 @@ def gaussian_noise(std: float) -> Corruption:
     """
     if not std >= 0:
         raise ValueError(f"std is {std!r}; expected a number ≥ 0.")
+    if std == 0:
+        return identity()
     return lambda key, image: image + std * jax.random.normal(key, image.shape, image.dtype)
 
 
@@ -57,9 +59,32 @@ def dropout(rate: float) -> Corruption:
     """
     if not 0 <= rate < 1:
         raise ValueError(f"rate is {rate!r}; expected a fraction in [0, 1).")
+    if rate == 0:
+        return identity()
 
     def corrupt(key: jax.Array, image: jax.Array) -> jax.Array:
         kept = jax.random.bernoulli(key, 1 - rate, image.shape)
         return jnp.where(kept, image / (1 - rate), 0)
+
+    return corrupt
+
+
+def chain(*corruptions: Corruption) -> Corruption:
+    """One corruption after the other, each with a key of its own.
+
+    Args:
+        *corruptions: the first one sees the image.
+
+    Example:
+        >>> twice = chain(gaussian_noise(1.0), gaussian_noise(1.0))
+        >>> noise = twice(jax.random.key(0), jnp.zeros(10_000))
+        >>> round(float(noise.std()), 1)  # √2
+        1.4
+    """
+
+    def corrupt(key: jax.Array, image: jax.Array) -> jax.Array:
+        for position, corruption in enumerate(corruptions):
+            image = corruption(jax.random.fold_in(key, position), image)
+        return image
 
     return corrupt

@@ -60,7 +60,7 @@ class Config:
     """Begin anew in a folder that holds a run of the same settings."""
     seed: int = 0
     """Of weights and samples; the first one of several."""
-    num_seeds: int = 3
+    seeds: int = 3
     """Games, and discriminators against a fixed q, of each kind."""
     spacing: float = 0.1
     """Between two separations of the sweep."""
@@ -70,12 +70,12 @@ class Config:
     """Updates of the discriminators against a fixed q."""
 
     def __post_init__(self) -> None:
-        for name in ("num_seeds", "spacing", "game_steps", "discriminator_steps"):
+        for name in ("seeds", "spacing", "game_steps", "discriminator_steps"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a number above 0.")
 
 
-_SMOKE = Config(num_seeds=1, spacing=0.5, game_steps=20, discriminator_steps=300, out=Path("runs/divergences_smoke"))
+_SMOKE = Config(seeds=1, spacing=0.5, game_steps=20, discriminator_steps=300, out=Path("runs/divergences_smoke"))
 PRESETS = command_line.preset_field({"laptop": Config(), "smoke": _SMOKE})
 
 
@@ -119,7 +119,7 @@ def main(config: Config) -> dict[str, Any]:
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in ("out", "resume")}
     with runs.lock(config.out):
         runs.check_config(config.out / "config.json", settings, resume=config.resume)
-        keys = jax.vmap(jax.random.key)(config.seed + np.arange(config.num_seeds))
+        keys = jax.vmap(jax.random.key)(config.seed + np.arange(config.seeds))
         stops = np.unique(np.geomspace(1, config.discriminator_steps, 25).astype(int))
         evidence = {
             **sweep(np.union1d(np.arange(0, 5.001, config.spacing).round(6), SEPARATIONS)),
@@ -128,7 +128,7 @@ def main(config: Config) -> dict[str, Any]:
             "bound_steps": stops,
         }
         metrics = measure(evidence)
-        training.write_final(config.out, "divergences", config, metrics, started, **evidence)
+        training.write_final(config.out, "divergences", config, metrics, started, [evidence])
         _print_table(evidence, metrics)
         draw(config.out)
     print(f"\n{config.out}: final.json, fits.png, sweep.png, bound.png")
@@ -271,7 +271,7 @@ def bounds(keys: jax.Array, stops: np.ndarray) -> jax.Array:
 
 
 def measure(evidence: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The numbers of `final.json`, from the arrays of `evidence.npz`; of fits and games by separation."""
+    """The numbers of `final.json`, from the arrays of `evidence_0.npz`; of fits and games by separation."""
     metrics: dict[str, Any] = {}
     for name in DIVERGENCES:
         seeking = evidence[name][_seeks(evidence[name])]
@@ -327,7 +327,7 @@ def draw(folder: Path) -> None:
     """Draws the figures of a finished run: the best fits, the sweep with the games, the bound."""
     from experiments import figures
 
-    with np.load(folder / "evidence.npz", allow_pickle=False) as file:
+    with np.load(folder / "evidence_0.npz", allow_pickle=False) as file:
         evidence = dict(file)
     colors = dict(zip(DIVERGENCES, ("#0072B2", "#E69F00", "#AA4499", "#009E73"), strict=True))
 

@@ -11,7 +11,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-__all__ = ["codes_panel", "curves", "grid_of", "save_figure", "sheet"]
+from experiments import training
+
+__all__ = ["codes_panel", "curves", "grid_of", "save_figure", "seed_curves", "sheet", "sheet_figure"]
 
 
 def grid_of(panels: tuple[int, int], size: float = 3.2) -> tuple[plt.Figure, np.ndarray]:
@@ -85,6 +87,30 @@ def curves(
     axes.set_xlabel("epoch")
     axes.set_title(title, fontsize=10)
     axes.legend(fontsize=7, frameon=False)
+
+
+def seed_curves(folder: Path, panels: Mapping[str, tuple[str, str]], path: Path) -> None:
+    """Metrics against epochs, a panel for each model and a line for each seed.
+
+    Args:
+        folder: of the run.
+        panels: `{model: (metric, title)}`.
+        path: of the picture.
+    """
+    figure, axes = grid_of((1, len(panels)), size=4)
+    for panel, (model, (metric, title)) in zip(axes[0], panels.items(), strict=True):
+        seeds = sorted(folder.glob("seed_*"), key=lambda seed: int(seed.name.split("_")[1]))
+        curves(panel, {seed.name: training.logs(seed / model / "metrics.jsonl") for seed in seeds}, metric, title)
+        panel.set_yscale("log")
+    save_figure(figure, path)
+
+
+def sheet_figure(images: np.ndarray, title: str, path: Path) -> None:
+    """A picture of one sheet, see `sheet`; of a table, whose rows are no images, there is none."""
+    if images.ndim == 5:
+        figure, axes = grid_of((1, 1), size=6)
+        sheet(axes[0, 0], images, title)
+        save_figure(figure, path)
 
 
 def save_figure(figure: plt.Figure, path: Path) -> None:

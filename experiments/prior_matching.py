@@ -13,8 +13,6 @@ and its samples look less real. The numbers are in experiments/results/prior_mat
 """
 
 import dataclasses
-import json
-import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,10 +20,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aae_jax import ModelConfig, TrainingConfig, configs, corruption, data, derive, row_keys
+from aae_jax import ModelConfig, configs, corruption, data, derive, row_keys
 from aae_jax.evaluation import prior_match, realism
 from aae_jax.types import Model, Params, Prior
-from experiments import command_line, training
+from experiments import command_line, optimizers, training
+from experiments.options import Options, of_dataset
 
 PRIORS: tuple[Literal["gaussian", "gaussian_mixture"], ...] = ("gaussian", "gaussian_mixture")
 RATES = {"reconstruction": 1e-3, "discriminator": 2e-3, "generator": 2e-3, "classification": 1e-3}
@@ -33,37 +32,17 @@ FIRST_DECAY = {"reconstruction": 0.9, "discriminator": 0.5, "generator": 0.5, "c
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Options):
     """Options of the command."""
 
-    preset: Literal["laptop", "smoke", "paper"] = "laptop"
-    """Gives the defaults of the others: seconds, minutes, or the paper's networks and data."""
-    dataset: str = "mnist5k"
-    """mnist5k (no download), mnist, fashion_mnist, another TFDS image set, or the path of an .npz file."""
-    data_dir: str | None = None
-    """Where tensorflow-datasets keeps its data."""
-    manual_dir: str | None = None
-    """A folder with the data set's original files, if they need not be downloaded."""
     out: Path = Path("runs/prior_matching")
     """The run folder."""
-    resume: bool = False
-    """Go on with the run in the folder; start one if there is none."""
-    seed: int = 0
-    """Of weights, order and noise; the first one of several."""
-    num_seeds: int = 1
-    """How many seeds to train, one after the other; numbers are then means with standard deviations."""
-    epochs: int = 60
-    """Passes over the training images."""
-    batch_size: int = 100
-    """Images per step, over all devices together."""
     width: int = 400
     """Of the two hidden layers of every network."""
     noise_std: float = 0.3
     """Of the Gaussian noise that is added to the networks' inputs while training."""
     checkpoint_epochs: int = 10
     """Epochs between two checkpoints."""
-    num_devices: int | None = None
-    """Devices that share a batch; by default as many as divide it."""
 
 
 PRESETS = command_line.preset_field(
@@ -77,14 +56,7 @@ PRESETS = command_line.preset_field(
 
 def main(config: Config) -> dict[str, Any]:
     """Trains, evaluates, draws; returns the metrics."""
-    started = time.time()
-    if config.num_seeds < 1:
-        raise ValueError(f"num_seeds is {config.num_seeds}; expected at least 1.")
-    dataset = data.load(config.dataset, data_dir=config.data_dir, manual_dir=config.manual_dir)
-    data.check_batch_size(dataset, config.batch_size)
-    of_seeds = [_one_seed(config, dataset, config.seed + i, config.out / f"seed_{i}") for i in range(config.num_seeds)]
-    metrics = training.summarize([metrics for metrics, _ in of_seeds])
-    training.write_final(config.out, "prior_matching", config, metrics, started, **of_seeds[0][1])
+    metrics = training.run_seeds("prior_matching", config, _one_seed)
     _print_table(metrics)
     draw(config.out)
     print(f"\n{config.out}: final.json, codes.png, sheets.png, curves.png; models in {config.out}/seed_0")
@@ -103,17 +75,11 @@ def _one_seed(
                 config.dataset,
                 model_config,
                 # The judge of realism needs no more epochs than it takes to overfit.
-                TrainingConfig(
-                    epochs=min(config.epochs, 20) if name == "classifier" else config.epochs,
-                    batch_size=config.batch_size,
-                    seed=seed,
-                    checkpoint_epochs=config.checkpoint_epochs,
-                    num_devices=config.num_devices,
-                ),
+                config.training(seed, epochs=min(config.epochs, 20) if name == "classifier" else None),
                 {"noise_std": config.noise_std, "rates": RATES, "first_decay": FIRST_DECAY},
             ),
             dataset,
-            training.adam(RATES, first_decay=FIRST_DECAY),
+            optimizers.adam(RATES, first_decay=FIRST_DECAY),
             folder / name,
             corrupt=corruption.gaussian_noise(config.noise_std),
             resume=config.resume,
@@ -144,7 +110,7 @@ def _with_prior(prior: Literal["gaussian", "gaussian_mixture"], dataset: data.Da
 
 def _model_configs(config: Config, dataset: data.Dataset) -> dict[str, ModelConfig]:
     """What is trained, by the name of its folder."""
-    common = training.model_options(dataset) | {"hidden_sizes": (config.width, config.width), "weight_std": None}
+    common = of_dataset(dataset) | {"hidden_sizes": (config.width, config.width), "weight_std": None}
     jobs = {"ae": ModelConfig("ae", **common)}
     for prior in PRIORS:
         jobs |= {f"{variant}_{prior}": ModelConfig(variant, prior=prior, **common) for variant in ("vae", "aae")}
@@ -184,12 +150,7 @@ def _print_table(metrics: dict[str, Any]) -> None:
     """The short version of `final.json`: one row a model and prior."""
 
     def cell(name: str) -> str:
-        value = metrics.get(name)
-        if value is None:
-            return "-"
-        if isinstance(value, dict):
-            return f"{value['mean']:.4g} ± {value['std']:.2g}"
-        return f"{value:.4g}"
+        return training.text_of(metrics.get(name))
 
     print(f"{'':24}" + "".join(f"{heading:>22}" for heading in _COLUMNS.values()))
     for prior in PRIORS:
@@ -212,7 +173,7 @@ def draw(folder: Path) -> None:
     """
     from experiments import figures
 
-    with np.load(folder / "evidence.npz", allow_pickle=False) as evidence:
+    with np.load(folder / "evidence_0.npz", allow_pickle=False) as evidence:
         arrays = dict(evidence)
     panels = [["ae", f"vae_{prior}", f"aae_{prior}"] for prior in PRIORS]
     codes_figure, codes_axes = figures.grid_of((2, 3))
@@ -234,7 +195,7 @@ def draw(folder: Path) -> None:
     figures.save_figure(sheets_figure, folder / "sheets.png")
 
     logs = {
-        name: [json.loads(line) for line in (folder / "seed_0" / name / "metrics.jsonl").read_text().splitlines()]
+        name: training.logs(folder / "seed_0" / name / "metrics.jsonl")
         for name in dict.fromkeys(name for row in panels for name in row)
     }
     curves_figure, curves_axes = figures.grid_of((1, 3), size=4)

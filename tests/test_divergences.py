@@ -28,7 +28,7 @@ def finished(tmp_path_factory):
     config = dataclasses.replace(divergences.PRESETS["smoke"], out=tmp_path_factory.mktemp("divergences") / "run")
     arguments = ["--preset", "smoke", "--out", str(config.out)]
     command_line.run(divergences.main, divergences.PRESETS, arguments=arguments)
-    with np.load(config.out / "evidence.npz", allow_pickle=False) as file:
+    with np.load(config.out / "evidence_0.npz", allow_pickle=False) as file:
         return config, json.loads((config.out / "final.json").read_text()), dict(file)
 
 
@@ -206,8 +206,8 @@ def test_a_folder_is_not_overwritten_but_begun_anew_on_resume(finished, monkeypa
 
 
 def test_counts_are_positive():
-    with pytest.raises(ValueError, match="num_seeds is 0; expected a number above 0"):
-        divergences.Config(num_seeds=0)
+    with pytest.raises(ValueError, match="seeds is 0; expected a number above 0"):
+        divergences.Config(seeds=0)
 
 
 @pytest.mark.slow

@@ -9,13 +9,14 @@ import pytest
 
 import aae_jax
 from aae_jax import data
-from experiments import command_line, prior_matching, training
+from experiments import command_line, optimizers, prior_matching, training
+from experiments.options import of_dataset
 
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prior_matching")
-    arguments = ["--preset", "smoke", "--num-devices", "1", "--out", str(folder)]
+    arguments = ["--preset", "smoke", "--devices", "1", "--out", str(folder)]
     metrics = command_line.run(prior_matching.main, prior_matching.PRESETS, arguments=arguments)
     return folder, metrics, arguments
 
@@ -34,7 +35,7 @@ def test_prior_matching_leaves_a_complete_run_folder(smoke):
 
 def test_numbers_can_be_computed_again_from_the_evidence(smoke):
     folder, metrics, _ = smoke
-    with np.load(folder / "evidence.npz", allow_pickle=False) as evidence:
+    with np.load(folder / "evidence_0.npz", allow_pickle=False) as evidence:
         codes, label = evidence["aae_gaussian"], evidence["label"]
     test = data.load("mnist5k").test
     assert (label == test.label).all()
@@ -67,7 +68,7 @@ def test_a_finished_run_is_kept_and_resumes_to_the_same_numbers(smoke, capsys):
         (["--epochs", "0"], "epochs is 0"),
         (["--width", "0"], "hidden_sizes"),
         (["--noise-std", "-1"], "std is -1"),
-        (["--num-seeds", "0"], "num_seeds is 0"),
+        (["--seeds", "0"], "seeds is 0"),
     ],
 )
 def test_mistakes_are_one_line_before_any_work(tmp_path, capsys, words, message):
@@ -86,12 +87,12 @@ def test_a_table_is_trained_standardized_and_loaded_in_its_own_units(tmp_path):
     table = np.stack([100 + 10 * np.cos(angle), 0.1 * np.sin(angle), angle], -1)
     np.savez(tmp_path / "circle.npz", images=table)
     dataset = data.load(tmp_path / "circle.npz")
-    options = training.model_options(dataset)
+    options = of_dataset(dataset)
     model_config = aae_jax.ModelConfig("ae", hidden_sizes=(16,), weight_std=None, **options)
     terms = aae_jax.TrainingConfig(epochs=20, batch_size=20, num_devices=1)
     job = training.Job("table", "circle.npz", model_config, terms, None)
-    optimizers = training.adam({"reconstruction": 1e-2}, first_decay={"reconstruction": 0.9})
-    training.train(job, dataset, optimizers, tmp_path / "run")
+    descent = optimizers.adam({"reconstruction": 1e-2}, first_decay={"reconstruction": 0.9})
+    training.train(job, dataset, descent, tmp_path / "run")
     model, params, _ = aae_jax.load(tmp_path / "run")
     decoded = model.decode(params, model.encode_mean(params, table.astype(np.float32)), np.full(400, -1))
     # Two numbers of code say nearly all of a circle: the columns' errors are far below their own spread.

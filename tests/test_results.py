@@ -28,7 +28,7 @@ def test_results_come_from_committed_code(folder):
 @pytest.mark.parametrize("name", ["vae_gaussian", "aae_gaussian", "vae_gaussian_mixture", "aae_gaussian_mixture"])
 def test_prior_matching(folder, name):
     final = json.loads((folder / "final.json").read_text())
-    with np.load(folder / "evidence.npz", allow_pickle=False) as evidence:
+    with np.load(folder / "evidence_0.npz", allow_pickle=False) as evidence:
         codes = evidence[name]
     prior = priors.gaussian_mixture() if name.endswith("mixture") else priors.gaussian(2)
     key = derive(derive(jax.random.key(final["config"]["seed"]), "evaluation of the test set"), "prior match")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from aae_jax import ModelConfig, Rows, TrainingConfig, algorithm, build, data, fit, row_keys
-from experiments import training
+from experiments import optimizers, training
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +25,11 @@ def trained(digits, folder, epochs, **options):
     """An AAE after a few epochs, its codes of held-out digits, and the log."""
     config = ModelConfig("aae", (28, 28, 1), hidden_sizes=(32, 32), weight_std=None, **options)
     rates = {"reconstruction": 1e-3, "discriminator": 5e-3, "generator": 2e-3}
-    optimizers = training.adam(rates, first_decay=dict.fromkeys(rates, 0.5))
+    descent = optimizers.adam(rates, first_decay=dict.fromkeys(rates, 0.5))
 
     def make_algorithm(axis_name):
         model = build(config, axis_name=axis_name)
-        return algorithm(model, optimizers(model, epochs * 70))
+        return algorithm(model, descent(model, 70, epochs))
 
     rows = Rows(digits.train.image, digits.train.label)
     terms = TrainingConfig(epochs=epochs, batch_size=50, num_devices=1)
@@ -69,7 +69,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_path)
 
     def results(folder):
         final = json.loads((folder / "final.json").read_text())["metrics"]
-        with np.load(folder / "evidence.npz", allow_pickle=False) as evidence:
+        with np.load(folder / "evidence_0.npz", allow_pickle=False) as evidence:
             return final, {name: evidence[name].tobytes() for name in evidence}
 
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

@@ -53,8 +53,8 @@ def build(config: ModelConfig, *, axis_name: str | None = None, in_data_units: b
     Args:
         config: see `ModelConfig`.
         axis_name: of the mapped axis over which batches are sharded; for batch norm.
-        in_data_units: of a table: take and give rows as they are in the data, rather than standardized. Images
-            are the same either way.
+        in_data_units: take and give rows as they are in the data, rather than standardized. Data that are not
+            standardized are the same either way.
     """
     model = _build(config, axis_name)
     if in_data_units and config.shift is not None and config.scale is not None:

@@ -69,9 +69,9 @@ class ModelConfig:
     likelihood_std: float = 1.0
     """Standard deviation of the Gaussian likelihood."""
     shift: tuple[float, ...] | None = None
-    """Of a table: the means of its columns over the training split; None for images."""
+    """Of standardized data: the means of a table's columns, or of images' channels, over the training split."""
     scale: tuple[float, ...] | None = None
-    """Of a table: the standard deviations of its columns over the training split; None for images."""
+    """Of standardized data: the standard deviations likewise."""
 
     def __post_init__(self) -> None:
         if self.code_size < 1:

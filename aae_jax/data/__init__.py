@@ -5,8 +5,8 @@ What is where: `sources` (`load`: a data set by its name), `dataset` (what it gi
 `order` (the order of rows, and which of them have labels).
 """
 
-from aae_jax.data.dataset import Dataset, Split, check_batch_size
+from aae_jax.data.dataset import Dataset, Split, check_batch_size, standardized
 from aae_jax.data.order import labeled_order, labeled_subset, order
 from aae_jax.data.sources import load
 
-__all__ = ["Dataset", "Split", "check_batch_size", "labeled_order", "labeled_subset", "load", "order"]
+__all__ = ["Dataset", "Split", "check_batch_size", "labeled_order", "labeled_subset", "load", "order", "standardized"]

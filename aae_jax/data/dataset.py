@@ -5,14 +5,15 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-__all__ = ["Dataset", "Split", "check_batch_size", "split_at_random"]
+__all__ = ["Dataset", "Split", "check_batch_size", "split_at_random", "standardized"]
 
 
 class Split(NamedTuple):
     """Some rows of a data set.
 
     Attributes:
-        image: ``[N, H, W, C]`` uint8 in 0-255 or float32 in [0, 1]; for a table ``[N, D]`` float32, standardized.
+        image: ``[N, H, W, C]`` uint8 in 0-255 or float32 in [0, 1] (or `standardized`); for a table ``[N, D]``
+            float32, standardized.
         label: ``[N]`` int32, −1 where unknown.
     """
 
@@ -31,9 +32,9 @@ class Dataset:
         test: rows to report on.
         num_classes: labels are below this number; 0 where no row has a label.
         kind: "image" or "table".
-        shift: ``[D]`` float64, what was subtracted from the columns of a table: ``row = image * scale + shift``.
-            None for images.
-        scale: ``[D]`` float64, what the columns were divided by then. None for images.
+        shift: ``[D]`` float64, what was subtracted from the columns of a table: ``row = image * scale + shift``;
+            ``[C]`` of images that are standardized, else None.
+        scale: ``[D]`` or ``[C]`` float64, what they were divided by then, or None.
     """
 
     name: str
@@ -67,6 +68,35 @@ def check_batch_size(dataset: Dataset, batch_size: int) -> None:
             f"batch size {batch_size}: the training split of {dataset.name!r} has {num_rows} examples; "
             f"choose a batch size from 1 to {num_rows}"
         )
+
+
+def standardized(dataset: Dataset) -> Dataset:
+    """The images with mean 0 and standard deviation 1 in each channel over the training split, as float32.
+
+    Args:
+        dataset: of images; a table is standardized already, and comes back as it is.
+
+    References:
+        Makhzani et al. 2016, appendix A, on SVHN and TFD.
+    """
+    if dataset.shift is not None:
+        return dataset
+
+    def floats(image: np.ndarray) -> np.ndarray:
+        return image / np.float32(255) if image.dtype == np.uint8 else image
+
+    def moment(values: np.ndarray) -> np.ndarray:
+        return values.mean((0, 1, 2), dtype=np.float64)
+
+    train = floats(dataset.train.image)
+    shift = moment(train)
+    deviation = np.sqrt(moment(np.square(train - shift.astype(np.float32))))
+    scale = np.where(deviation > 0, deviation, 1.0)
+    splits = {
+        name: Split(((floats(split.image) - shift) / scale).astype(np.float32), split.label)
+        for name, split in (("train", dataset.train), ("validation", dataset.validation), ("test", dataset.test))
+    }
+    return dataclasses.replace(dataset, shift=shift, scale=scale, **splits)
 
 
 def split_at_random(rows: Split, name: str) -> tuple[Split, Split, Split]:

@@ -1,0 +1,147 @@
+"""The options that all experiments share, and what follows from them."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+from aae_jax import ModelConfig, TrainingConfig, corruption, data
+from aae_jax.data import Dataset
+from aae_jax.types import Corruption
+from experiments import optimizers
+from experiments.optimizers import OptimizersOf
+
+__all__ = ["Options", "PaperOptions", "of_dataset"]
+
+MOMENTA = {"reconstruction": 0.9, "discriminator": 0.1, "generator": 0.1, "classification": 0.9}
+"""Of the paper (appendix A.2.1)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of a command."""
+
+    preset: Literal["laptop", "smoke", "paper"] = "laptop"
+    """Gives the defaults of the others: minutes to an hour on two CPU cores, seconds, or the paper's own settings."""
+    dataset: str = "mnist5k"
+    """mnist5k (no download), mnist, fashion_mnist, another TFDS image set, or the path of an .npz file."""
+    data_dir: str | None = None
+    """Where tensorflow-datasets keeps its data."""
+    manual_dir: str | None = None
+    """A folder with the data set's original files, if they need not be downloaded."""
+    out: Path = Path("runs/experiment")
+    """The run folder."""
+    resume: bool = False
+    """Go on with the run in the folder; start one if there is none."""
+    seed: int = 0
+    """Of weights, order, noise and the choice of labeled images; the first one of several."""
+    seeds: int = 1
+    """How many seeds to train; numbers are then means with standard deviations."""
+    epochs: int = 60
+    """Passes over the training images."""
+    batch_size: int = 100
+    """Images per step, over all devices together."""
+    checkpoint_epochs: int = 5
+    """Epochs between two checkpoints."""
+    devices: int | None = None
+    """Devices that share a batch; by default as many as divide it."""
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ValueError(f"seeds is {self.seeds}; expected at least 1.")
+
+    def load(self) -> Dataset:
+        """The data set, checked to fill a batch."""
+        dataset = data.load(self.dataset, data_dir=self.data_dir, manual_dir=self.manual_dir)
+        data.check_batch_size(dataset, self.batch_size)
+        return dataset
+
+    def training(self, seed: int, *, epochs: int | None = None) -> TrainingConfig:
+        """How long and on what terms one model is trained.
+
+        Args:
+            seed: of this model.
+            epochs: instead of the command's own.
+        """
+        return TrainingConfig(
+            epochs=epochs or self.epochs,
+            batch_size=self.batch_size,
+            seed=seed,
+            checkpoint_epochs=self.checkpoint_epochs,
+            num_devices=self.devices,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class PaperOptions(Options):
+    """Options of the experiments that train as the paper does: by stochastic gradient descent in steps."""
+
+    width: int = 1000
+    """Of the two hidden layers of every network."""
+    drops: tuple[int, ...] = ()
+    """Epochs after which all learning rates are divided by ten."""
+    reconstruction_rate: float = 0.01
+    """First learning rate of the reconstruction phase; momentum 0.9."""
+    game_rate: float = 0.1
+    """First learning rate of the discriminator and generator phases; momentum 0.1."""
+    noise_std: float = 0.3
+    """Of the Gaussian noise that is added to the networks' inputs while training."""
+    dropout: float = 0.0
+    """Fraction of the networks' inputs that is set to zero while training, after the noise."""
+    standardize: bool = False
+    """Learn from standardized pixels, with a linear decoder, as the paper does on SVHN and TFD."""
+    batch_norm: Literal["none", "encoder", "autoencoder"] = "none"
+    """Normalize over the batch: nothing, the hidden layers and heads of the encoder, or all layers of encoder and
+    decoder."""
+
+    classification_rate: float = 0.1
+    """First learning rate of the classification phase, where there is one; momentum 0.9."""
+
+    def load(self) -> Dataset:
+        """The data set, checked to fill a batch, standardized where that is wanted."""
+        dataset = super().load()
+        return data.standardized(dataset) if self.standardize else dataset
+
+    def corruption(self) -> Corruption:
+        """The noisy view that networks are trained on."""
+        return corruption.chain(corruption.gaussian_noise(self.noise_std), corruption.dropout(self.dropout))
+
+    def optimizers(self) -> OptimizersOf:
+        """Stochastic gradient descent with the paper's momenta, its rates falling at `drops`."""
+        rates = dict.fromkeys(("discriminator", "generator"), self.game_rate)
+        rates |= {"reconstruction": self.reconstruction_rate, "classification": self.classification_rate}
+        return optimizers.sgd(rates, MOMENTA, drops=self.drops)
+
+    def settings(self) -> dict[str, Any]:
+        """What a model's training depends on beside its config: these options without names, places and counts."""
+        elsewhere = {field.name for field in dataclasses.fields(Options)} | {"width", "standardize", "batch_norm"}
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in elsewhere}
+
+    def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
+        """A model of the paper's networks for a data set.
+
+        Args:
+            variant: of `ModelConfig`.
+            dataset: decides shapes, classes and likelihood.
+            **options: further fields of `ModelConfig`.
+        """
+        everywhere = self.batch_norm == "autoencoder"
+        return ModelConfig(
+            variant,
+            **{
+                "hidden_sizes": (self.width, self.width),
+                "likelihood": "half_squared_error",
+                "encoder_batch_norm": "none" if self.batch_norm == "none" else "all",
+                "decoder_batch_norm": "all" if everywhere else "none",
+                **of_dataset(dataset),
+                **options,
+            },
+        )
+
+
+def of_dataset(dataset: Dataset) -> dict[str, Any]:
+    """The fields of a `ModelConfig` that a data set decides: shapes, classes, and what suits standardized data."""
+    options: dict[str, Any] = {"image_shape": dataset.image_shape, "num_classes": dataset.num_classes}
+    if dataset.shift is not None and dataset.scale is not None:
+        shift, scale = (tuple(float(number) for number in column) for column in (dataset.shift, dataset.scale))
+        options |= {"likelihood": "gaussian", "shift": shift, "scale": scale}
+    return options
