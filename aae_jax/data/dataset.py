@@ -85,18 +85,19 @@ def standardized(dataset: Dataset) -> Dataset:
     def floats(image: np.ndarray) -> np.ndarray:
         return image / np.float32(255) if image.dtype == np.uint8 else image
 
-    def moment(values: np.ndarray) -> np.ndarray:
-        return values.mean((0, 1, 2), dtype=np.float64)
+    def moment(of: np.ndarray) -> np.ndarray:
+        return of.mean((0, 1, 2), dtype=np.float64)
 
-    train = floats(dataset.train.image)
-    shift = moment(train)
-    deviation = np.sqrt(moment(np.square(train - shift.astype(np.float32))))
+    values = floats(dataset.train.image)
+    shift = moment(values)
+    deviation = np.sqrt(moment(np.square(values - shift.astype(np.float32))))
     scale = np.where(deviation > 0, deviation, 1.0)
-    splits = {
-        name: Split(((floats(split.image) - shift) / scale).astype(np.float32), split.label)
-        for name, split in (("train", dataset.train), ("validation", dataset.validation), ("test", dataset.test))
-    }
-    return dataclasses.replace(dataset, shift=shift, scale=scale, **splits)
+
+    def scaled(split: Split) -> Split:
+        return Split(((floats(split.image) - shift) / scale).astype(np.float32), split.label)
+
+    train, validation, test = map(scaled, (dataset.train, dataset.validation, dataset.test))
+    return dataclasses.replace(dataset, train=train, validation=validation, test=test, shift=shift, scale=scale)
 
 
 def split_at_random(rows: Split, name: str) -> tuple[Split, Split, Split]:
