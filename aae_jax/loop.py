@@ -18,7 +18,7 @@ from aae_jax.data import labeled_order, order
 from aae_jax.keys import derive, row_keys
 from aae_jax.types import Algorithm, Batch, Metrics, Params, TrainState
 
-__all__ = ["Rows", "TrainingConfig", "batch_of", "fit"]
+__all__ = ["Rows", "TrainingConfig", "batch_of", "fit", "progress"]
 
 _CHUNK_STEPS = 200
 """Steps between two looks from the host: often enough for a progress bar, rarely enough to cost nothing."""
@@ -156,7 +156,7 @@ def fit(
         )
         judge = evaluate and jax.jit(evaluate)
         state, rows = parallel.replicated((state, rows), num_devices)
-        bar = stack.enter_context(_progress(folder.name, num_done * steps_per_epoch, config.epochs * steps_per_epoch))
+        bar = stack.enter_context(progress(folder.name, num_done * steps_per_epoch, config.epochs * steps_per_epoch))
         for epoch in range(num_done, config.epochs):
             started = time.perf_counter()
             orders = _epoch_orders(run_key, epoch, num_rows, 0 if rows.labeled is None else len(rows.labeled))
@@ -260,12 +260,20 @@ def _check_finite(sums: _Sums, epoch: int) -> None:
         )
 
 
-def _progress(name: str, done: int, total: int) -> Any:
+def progress(name: str, done: int, total: int, *, unit: str = "step") -> Any:
+    """A progress bar with the time left, a context; `update(n)` moves it.
+
+    Args:
+        name: what goes on.
+        done: how much of it was done before.
+        total: how much there is.
+        unit: of what.
+    """
     from tqdm import tqdm
 
     # Without a terminal a line now and then is enough.
     interval = 0.2 if sys.stderr.isatty() else 30
-    return tqdm(desc=name, initial=done, total=total, unit="step", mininterval=interval, dynamic_ncols=True)
+    return tqdm(desc=name, initial=done, total=total, unit=unit, mininterval=interval, dynamic_ncols=True)
 
 
 def _summary(line: dict[str, float]) -> str:

@@ -38,7 +38,7 @@ import optax
 from aae_jax import algorithm, derive, likelihoods, losses, models, networks, priors, row_keys, runs
 from aae_jax.certificates import certificate
 from aae_jax.types import Batch, Keys, Model, Network, TrainState
-from experiments import command_line, training
+from experiments import command_line, reports
 
 GRID = np.linspace(-27, 27, 541)
 SEPARATIONS = (2.0, 2.5, 3.0, 4.0, 5.0)
@@ -128,7 +128,7 @@ def main(config: Config) -> dict[str, Any]:
             "bound_steps": stops,
         }
         metrics = measure(evidence)
-        training.write_final(config.out, "divergences", config, metrics, started, [evidence])
+        reports.write_final(config.out, "divergences", config, metrics, started, [evidence])
         _print_table(evidence, metrics)
         draw(config.out)
     print(f"\n{config.out}: final.json, fits.png, sweep.png, bound.png")
@@ -287,7 +287,7 @@ def measure(evidence: Mapping[str, np.ndarray]) -> dict[str, Any]:
     for name, rows, columns, values in tables:
         names = [f"{name}/{row}/{column}" for row, column in itertools.product(rows, columns)]
         of_seeds = values.reshape(len(values), -1).tolist()
-        metrics |= training.summarize([dict(zip(names, of_seed, strict=True)) for of_seed in of_seeds])
+        metrics |= reports.summarize([dict(zip(names, of_seed, strict=True)) for of_seed in of_seeds])
     return metrics
 
 

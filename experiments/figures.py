@@ -1,8 +1,10 @@
 """Pictures. They are drawn from arrays; nothing here trains."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import matplotlib
 
 matplotlib.use("Agg")
@@ -11,9 +13,23 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from experiments import training
+from aae_jax import ModelConfig, configs, row_keys
+from aae_jax.types import Model, Params, Prior
+from experiments import reports
 
-__all__ = ["codes_panel", "curves", "grid_of", "save_figure", "seed_curves", "sheet", "sheet_figure"]
+__all__ = [
+    "codes_panel",
+    "curves",
+    "grid_of",
+    "heads_panel",
+    "percentiles",
+    "save_figure",
+    "seed_curves",
+    "sheet",
+    "sheet_figure",
+    "styles_and_classes",
+    "walks",
+]
 
 
 def grid_of(panels: tuple[int, int], size: float = 3.2) -> tuple[plt.Figure, np.ndarray]:
@@ -39,12 +55,30 @@ def codes_panel(axes: Axes, codes: np.ndarray, label: np.ndarray, prior_samples:
     levels = sorted({ordered[np.searchsorted(held, mass)] for mass in (0.5, 0.8, 0.95)})
     centers = (edges[1:] + edges[:-1]) / 2
     axes.contour(centers, centers, density.T, levels=levels, colors="0.6", linewidths=0.8)
-    colors = np.where(label >= 0, label % 10, 10)
-    palette = np.array([*plt.get_cmap("tab10").colors, (0.3, 0.3, 0.3)])
     outside = int((np.abs(codes) > limit).any(1).sum())
-    axes.scatter(*codes.T, c=palette[colors], s=5, linewidths=0)
+    axes.scatter(*codes.T, c=_class_colors(label), s=5, linewidths=0)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[], aspect="equal")
     axes.set_title(title + (f"\n{outside} of {len(codes)} codes lie outside" if outside else ""), fontsize=10)
+
+
+def heads_panel(axes: Axes, codes: np.ndarray, label: np.ndarray, heads: np.ndarray, title: str) -> None:
+    """Codes colored by class, in their first two principal directions where they have more, with cluster heads.
+
+    Args:
+        axes: to draw on.
+        codes: `[N, Z]`.
+        label: `[N]`, −1 where unknown.
+        heads: `[K, Z]`.
+        title: of the panel.
+    """
+    if codes.shape[1] > 2:
+        center = codes.mean(0)
+        directions = np.linalg.svd(codes - center, full_matrices=False)[2][:2]
+        codes, heads = (codes - center) @ directions.T, (heads - center) @ directions.T
+    axes.scatter(*codes.T, c=_class_colors(label), s=3, linewidths=0)
+    axes.scatter(*heads.T, marker="x", color="black", s=40)
+    axes.set(xticks=[], yticks=[], aspect="equal")
+    axes.set_title(title, fontsize=10)
 
 
 def sheet(axes: Axes, images: np.ndarray, title: str) -> None:
@@ -100,7 +134,7 @@ def seed_curves(folder: Path, panels: Mapping[str, tuple[str, str]], path: Path)
     figure, axes = grid_of((1, len(panels)), size=4)
     for panel, (model, (metric, title)) in zip(axes[0], panels.items(), strict=True):
         seeds = sorted(folder.glob("seed_*"), key=lambda seed: int(seed.name.split("_")[1]))
-        curves(panel, {seed.name: training.logs(seed / model / "metrics.jsonl") for seed in seeds}, metric, title)
+        curves(panel, {seed.name: reports.logs(seed / model / "metrics.jsonl") for seed in seeds}, metric, title)
         panel.set_yscale("log")
     save_figure(figure, path)
 
@@ -113,10 +147,58 @@ def sheet_figure(images: np.ndarray, title: str, path: Path) -> None:
         save_figure(figure, path)
 
 
+def styles_and_classes(model: Model, params: Params, config: ModelConfig, path: Path, num_styles: int = 10) -> None:
+    """A picture of decoded samples, a style in each row and a class in each column.
+
+    Args:
+        model: with a style and a class, be it a label or a category.
+        params: of its networks.
+        config: of the model.
+        path: of the picture.
+        num_styles: rows.
+    """
+    num_classes = config.num_classes
+    keys, unknown = row_keys(jax.random.key(0), 0, num_styles), jnp.full(num_styles, -1)
+    styles = jax.vmap(configs.build_prior(config).sample)(keys, unknown)
+    label = jnp.tile(jnp.arange(num_classes), num_styles)
+    codes = {"style": jnp.repeat(styles, num_classes, axis=0), "category": jnp.eye(num_classes)[label]}
+    assert model.decode is not None, "it has a decoder"
+    images = np.asarray(model.decode(params, codes, label))
+    sheet_figure(
+        images.reshape(num_styles, num_classes, *config.image_shape),
+        "a style of the prior in each row, a class in each column",
+        path,
+    )
+
+
 def save_figure(figure: plt.Figure, path: Path) -> None:
     """Writes a figure and forgets it."""
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def percentiles(prior: Prior, num: int = 15) -> jax.Array:
+    """Codes at evenly spaced percentiles of a two-dimensional prior, the second number's down, `[num, num, 2]`."""
+    across = (jnp.arange(num) + 0.5) / num
+    first, second = jnp.broadcast_arrays(across[None, :], across[::-1, None])
+    return _from_uniform(prior)(jnp.stack([first, second], -1), jnp.full((num, num), -1))
+
+
+def walks(prior: Prior, num_classes: int, num: int = 15) -> jax.Array:
+    """Codes along the axis of each class's part of a two-dimensional prior, `[num_classes, num, 2]`."""
+    along = (jnp.arange(num) + 0.5) / num
+    first, second, label = jnp.broadcast_arrays(along[None, :], 0.5, jnp.arange(num_classes)[:, None])
+    return _from_uniform(prior)(jnp.stack([first, second], -1), label)
+
+
+def _from_uniform(prior: Prior) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    assert prior.from_uniform is not None, "only priors with percentiles are drawn"
+    return jax.vmap(jax.vmap(prior.from_uniform))
+
+
+def _class_colors(label: np.ndarray) -> np.ndarray:
+    palette = np.array([*plt.get_cmap("tab10").colors, (0.3, 0.3, 0.3)])
+    return palette[np.where(label >= 0, label % 10, 10)]
 
 
 def _smoothed(counts: np.ndarray) -> np.ndarray:

@@ -10,10 +10,13 @@ from aae_jax.types import Corruption
 from experiments import optimizers
 from experiments.optimizers import OptimizersOf
 
-__all__ = ["Options", "PaperOptions", "of_dataset"]
+__all__ = ["Options", "PaperOptions"]
 
-MOMENTA = {"reconstruction": 0.9, "discriminator": 0.1, "generator": 0.1, "classification": 0.9}
-"""Of the paper (appendix A.2.1)."""
+_ELSEWHERE = (
+    *("preset", "dataset", "data_dir", "manual_dir", "out", "resume", "seed", "seeds", "epochs", "batch_size"),
+    *("checkpoint_epochs", "devices", "width"),
+)
+"""Options that a run's config holds under other names, or that its numbers do not depend on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,18 +47,32 @@ class Options:
     """Epochs between two checkpoints."""
     devices: int | None = None
     """Devices that share a batch; by default as many as divide it."""
+    width: int = 400
+    """Of the two hidden layers of every network."""
+    noise_std: float = 0.3
+    """Of the Gaussian noise that is added to the networks' inputs while training."""
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Checks what can be checked before anything is loaded.
+
+        Raises:
+            ValueError: for an option out of range.
+        """
         if self.seeds < 1:
             raise ValueError(f"seeds is {self.seeds}; expected at least 1.")
+        if self.width < 1:
+            raise ValueError(f"width is {self.width}; expected at least 1.")
+        self.training(self.seed)
+        self.corruption()
 
     def load(self) -> Dataset:
-        """The data set, checked to fill a batch."""
+        """The data set, checked to fill a batch, after the options are checked."""
+        self.check()
         dataset = data.load(self.dataset, data_dir=self.data_dir, manual_dir=self.manual_dir)
         data.check_batch_size(dataset, self.batch_size)
         return dataset
 
-    def training(self, seed: int, *, epochs: int | None = None) -> TrainingConfig:
+    def training(self, seed: int, epochs: int | None = None) -> TrainingConfig:
         """How long and on what terms one model is trained.
 
         Args:
@@ -70,6 +87,33 @@ class Options:
             num_devices=self.devices,
         )
 
+    def settings(self) -> dict[str, Any]:
+        """What training depends on beside model and terms: the other options."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in _ELSEWHERE}
+
+    def corruption(self) -> Corruption:
+        """The noisy view that networks are trained on."""
+        return corruption.gaussian_noise(self.noise_std)
+
+    def optimizers(self) -> OptimizersOf:
+        """Adam."""
+        return optimizers.adam()
+
+    def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
+        """A model for a data set, by default with He's initial weights and Bernoulli pixels.
+
+        Args:
+            variant: of `ModelConfig`.
+            dataset: decides shapes, classes, and the likelihood of standardized data.
+            **options: further fields of `ModelConfig`.
+        """
+        fields: dict[str, Any] = {"hidden_sizes": (self.width, self.width), "weight_std": None, **options}
+        fields |= {"image_shape": dataset.image_shape, "num_classes": dataset.num_classes}
+        if dataset.shift is not None and dataset.scale is not None:
+            shift, scale = (tuple(float(number) for number in column) for column in (dataset.shift, dataset.scale))
+            fields |= {"likelihood": "gaussian", "shift": shift, "scale": scale}
+        return ModelConfig(variant, **fields)
+
 
 @dataclasses.dataclass(frozen=True)
 class PaperOptions(Options):
@@ -83,18 +127,19 @@ class PaperOptions(Options):
     """First learning rate of the reconstruction phase; momentum 0.9."""
     game_rate: float = 0.1
     """First learning rate of the discriminator and generator phases; momentum 0.1."""
-    noise_std: float = 0.3
-    """Of the Gaussian noise that is added to the networks' inputs while training."""
+    classification_rate: float = 0.1
+    """First learning rate of the classification phase, where there is one; momentum 0.9."""
     dropout: float = 0.0
     """Fraction of the networks' inputs that is set to zero while training, after the noise."""
     standardize: bool = False
     """Learn from standardized pixels, with a linear decoder, as the paper does on SVHN and TFD."""
     batch_norm: Literal["none", "encoder", "autoencoder"] = "none"
-    """Normalize over the batch: nothing, the hidden layers and heads of the encoder, or all layers of encoder and
-    decoder."""
+    """Normalize over the batch: nothing, all layers of the encoder, or all of encoder and decoder."""
 
-    classification_rate: float = 0.1
-    """First learning rate of the classification phase, where there is one; momentum 0.9."""
+    def check(self) -> None:
+        """Checks what can be checked before anything is loaded; see `Options`."""
+        super().check()
+        self.optimizers()
 
     def load(self) -> Dataset:
         """The data set, checked to fill a batch, standardized where that is wanted."""
@@ -103,45 +148,20 @@ class PaperOptions(Options):
 
     def corruption(self) -> Corruption:
         """The noisy view that networks are trained on."""
-        return corruption.chain(corruption.gaussian_noise(self.noise_std), corruption.dropout(self.dropout))
+        return corruption.chain(super().corruption(), corruption.dropout(self.dropout))
 
     def optimizers(self) -> OptimizersOf:
         """Stochastic gradient descent with the paper's momenta, its rates falling at `drops`."""
         rates = dict.fromkeys(("discriminator", "generator"), self.game_rate)
         rates |= {"reconstruction": self.reconstruction_rate, "classification": self.classification_rate}
-        return optimizers.sgd(rates, MOMENTA, drops=self.drops)
-
-    def settings(self) -> dict[str, Any]:
-        """What a model's training depends on beside its config: these options without names, places and counts."""
-        elsewhere = {field.name for field in dataclasses.fields(Options)} | {"width", "standardize", "batch_norm"}
-        return {name: value for name, value in dataclasses.asdict(self).items() if name not in elsewhere}
+        return optimizers.sgd(rates, drops=self.drops)
 
     def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
-        """A model of the paper's networks for a data set.
-
-        Args:
-            variant: of `ModelConfig`.
-            dataset: decides shapes, classes and likelihood.
-            **options: further fields of `ModelConfig`.
-        """
-        everywhere = self.batch_norm == "autoencoder"
-        return ModelConfig(
-            variant,
-            **{
-                "hidden_sizes": (self.width, self.width),
-                "likelihood": "half_squared_error",
-                "encoder_batch_norm": "none" if self.batch_norm == "none" else "all",
-                "decoder_batch_norm": "all" if everywhere else "none",
-                **of_dataset(dataset),
-                **options,
-            },
-        )
-
-
-def of_dataset(dataset: Dataset) -> dict[str, Any]:
-    """The fields of a `ModelConfig` that a data set decides: shapes, classes, and what suits standardized data."""
-    options: dict[str, Any] = {"image_shape": dataset.image_shape, "num_classes": dataset.num_classes}
-    if dataset.shift is not None and dataset.scale is not None:
-        shift, scale = (tuple(float(number) for number in column) for column in (dataset.shift, dataset.scale))
-        options |= {"likelihood": "gaussian", "shift": shift, "scale": scale}
-    return options
+        """A model of the paper's networks for a data set; see `Options`."""
+        of_paper = {
+            "weight_std": 0.01,
+            "likelihood": "half_squared_error",
+            "encoder_batch_norm": "none" if self.batch_norm == "none" else "all",
+            "decoder_batch_norm": "all" if self.batch_norm == "autoencoder" else "none",
+        }
+        return super().model_config(variant, dataset, **{**of_paper, **options})

@@ -20,15 +20,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aae_jax import ModelConfig, configs, corruption, data, derive, row_keys
+from aae_jax import ModelConfig, configs, derive, row_keys
+from aae_jax.data import Dataset
 from aae_jax.evaluation import prior_match, realism
 from aae_jax.types import Model, Params, Prior
-from experiments import command_line, optimizers, training
-from experiments.options import Options, of_dataset
+from experiments import command_line, reports, training
+from experiments.options import Options
 
 PRIORS: tuple[Literal["gaussian", "gaussian_mixture"], ...] = ("gaussian", "gaussian_mixture")
-RATES = {"reconstruction": 1e-3, "discriminator": 2e-3, "generator": 2e-3, "classification": 1e-3}
-FIRST_DECAY = {"reconstruction": 0.9, "discriminator": 0.5, "generator": 0.5, "classification": 0.9}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,10 +36,6 @@ class Config(Options):
 
     out: Path = Path("runs/prior_matching")
     """The run folder."""
-    width: int = 400
-    """Of the two hidden layers of every network."""
-    noise_std: float = 0.3
-    """Of the Gaussian noise that is added to the networks' inputs while training."""
     checkpoint_epochs: int = 10
     """Epochs between two checkpoints."""
 
@@ -56,37 +51,23 @@ PRESETS = command_line.preset_field(
 
 def main(config: Config) -> dict[str, Any]:
     """Trains, evaluates, draws; returns the metrics."""
-    metrics = training.run_seeds("prior_matching", config, _one_seed)
+    dataset = config.load()
+    metrics = reports.run_seeds("prior_matching", config, dataset, _one_seed)
     _print_table(metrics)
     draw(config.out)
     print(f"\n{config.out}: final.json, codes.png, sheets.png, curves.png; models in {config.out}/seed_0")
     return metrics
 
 
-def _one_seed(
-    config: Config, dataset: data.Dataset, seed: int, folder: Path
-) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+def _one_seed(config: Config, dataset: Dataset, seed: int, folder: Path) -> tuple[reports.Metrics, reports.Evidence]:
     """Trains and judges the models of one seed: metrics and evidence, by "model_prior/metric"."""
-    trained: dict[str, tuple[Model, Params]] = {}
-    for name, model_config in _model_configs(config, dataset).items():
-        trained[name] = training.train(
-            training.Job(
-                "prior_matching",
-                config.dataset,
-                model_config,
-                # The judge of realism needs no more epochs than it takes to overfit.
-                config.training(seed, epochs=min(config.epochs, 20) if name == "classifier" else None),
-                {"noise_std": config.noise_std, "rates": RATES, "first_decay": FIRST_DECAY},
-            ),
-            dataset,
-            optimizers.adam(RATES, first_decay=FIRST_DECAY),
-            folder / name,
-            corrupt=corruption.gaussian_noise(config.noise_std),
-            resume=config.resume,
-        )
+    trained = {
+        name: training.train_model("prior_matching", config, model_config, dataset, seed, folder / name)
+        for name, model_config in _model_configs(config, dataset).items()
+    }
+    judge = training.judge("prior_matching", config, dataset, seed, folder)
     test = training.held_out(dataset.test)
     key = derive(jax.random.key(seed), "evaluation of the test set")
-    judge = trained.pop("classifier", None)
     metrics = {} if judge is None else _realism(judge, "real", test.image)
     evidence = {"label": np.asarray(test.label)}
     for name, (model, params) in trained.items():
@@ -104,18 +85,16 @@ def _one_seed(
     return metrics, evidence
 
 
-def _with_prior(prior: Literal["gaussian", "gaussian_mixture"], dataset: data.Dataset) -> ModelConfig:
+def _with_prior(prior: Literal["gaussian", "gaussian_mixture"], dataset: Dataset) -> ModelConfig:
     return ModelConfig("ae", dataset.image_shape, prior=prior)
 
 
-def _model_configs(config: Config, dataset: data.Dataset) -> dict[str, ModelConfig]:
+def _model_configs(config: Config, dataset: Dataset) -> dict[str, ModelConfig]:
     """What is trained, by the name of its folder."""
-    common = of_dataset(dataset) | {"hidden_sizes": (config.width, config.width), "weight_std": None}
-    jobs = {"ae": ModelConfig("ae", **common)}
+    jobs = {"ae": config.model_config("ae", dataset)}
     for prior in PRIORS:
-        jobs |= {f"{variant}_{prior}": ModelConfig(variant, prior=prior, **common) for variant in ("vae", "aae")}
-    if dataset.num_classes > 1:
-        jobs["classifier"] = ModelConfig("classifier", **common)
+        for variant in ("vae", "aae"):
+            jobs[f"{variant}_{prior}"] = config.model_config(variant, dataset, prior=prior)
     return jobs
 
 
@@ -132,9 +111,8 @@ def _judged(
 
 
 def _realism(judge: tuple[Model, Params], name: str, images: jax.Array) -> dict[str, float]:
-    model, params = judge
-    probabilities = jax.jit(model.encode_mean)(params, images)["category"]
-    return {f"{name}/{metric}": float(value) for metric, value in realism(probabilities).items()}
+    found = realism(training.class_probabilities(judge, images))
+    return {f"{name}/{metric}": float(value) for metric, value in found.items()}
 
 
 _COLUMNS = {
@@ -150,7 +128,7 @@ def _print_table(metrics: dict[str, Any]) -> None:
     """The short version of `final.json`: one row a model and prior."""
 
     def cell(name: str) -> str:
-        return training.text_of(metrics.get(name))
+        return reports.text_of(metrics.get(name))
 
     print(f"{'':24}" + "".join(f"{heading:>22}" for heading in _COLUMNS.values()))
     for prior in PRIORS:
@@ -186,7 +164,7 @@ def draw(folder: Path) -> None:
             figures.codes_panel(codes_axes[row, column], arrays[name], arrays["label"], np.asarray(samples), title)
             model, params, config = configs.load(folder / "seed_0" / name)
             if len(config.image_shape) == 3:
-                grid = _percentiles(prior_name, prior)
+                grid = figures.walks(prior, 10) if prior_name == "gaussian_mixture" else figures.percentiles(prior)
                 images = model.decode(params, {"style": grid.reshape(-1, 2)}, jnp.full(grid[..., 0].size, -1))
                 figures.sheet(
                     sheets_axes[row, column], np.asarray(images).reshape(*grid.shape[:2], *config.image_shape), title
@@ -195,7 +173,7 @@ def draw(folder: Path) -> None:
     figures.save_figure(sheets_figure, folder / "sheets.png")
 
     logs = {
-        name: training.logs(folder / "seed_0" / name / "metrics.jsonl")
+        name: reports.logs(folder / "seed_0" / name / "metrics.jsonl")
         for name in dict.fromkeys(name for row in panels for name in row)
     }
     curves_figure, curves_axes = figures.grid_of((1, 3), size=4)
@@ -210,20 +188,6 @@ def draw(folder: Path) -> None:
     ):
         figures.curves(axes, logs, metric, title)
     figures.save_figure(curves_figure, folder / "curves.png")
-
-
-def _percentiles(prior_name: str, prior: Prior) -> jax.Array:
-    """Codes at evenly spaced percentiles of the prior, `[rows, columns, 2]`.
-
-    Of the Gaussian: the percentiles of its second number down, of its first across. Of the mixture: a component in
-    each row, from the center outward along its axis.
-    """
-    across = (jnp.arange(15) + 0.5) / 15
-    if prior_name == "gaussian":
-        first, second, label = jnp.broadcast_arrays(across[None, :], across[::-1, None], -1)
-    else:
-        first, second, label = jnp.broadcast_arrays(across[None, :], 0.5, jnp.arange(10)[:, None])
-    return jax.vmap(jax.vmap(prior.from_uniform))(jnp.stack([first, second], -1), label)
 
 
 if __name__ == "__main__":

@@ -19,16 +19,15 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from aae_jax import configs, priors, row_keys
+from aae_jax import configs
 from aae_jax.data import Dataset, Split, labeled_subset
 from aae_jax.evaluation import error_rate
-from aae_jax.types import Batch, Model, Params
-from experiments import command_line, training
+from experiments import command_line, reports, training
 from experiments.options import PaperOptions
+
+AAE, PLAIN = "semi_supervised_aae", "plain_network"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,12 +77,13 @@ PRESETS = command_line.preset_field(
 
 def main(config: Config) -> dict[str, Any]:
     """Trains, evaluates, draws; returns the metrics."""
-    metrics = training.run_seeds("semi_supervised", config, _one_seed)
-    training.print_metrics(
+    dataset = config.load()
+    metrics = reports.run_seeds("semi_supervised", config, dataset, _one_seed)
+    reports.print_metrics(
         metrics,
         {
-            "semi_supervised_aae/test/error": "test error of the semi-supervised AAE",
-            "plain_network/test/error": "test error of the plain network",
+            f"{AAE}/test/error": "test error of the semi-supervised AAE",
+            f"{PLAIN}/test/error": "test error of the plain network",
         },
     )
     draw(config.out)
@@ -91,51 +91,45 @@ def main(config: Config) -> dict[str, Any]:
     return metrics
 
 
-def _one_seed(config: Config, dataset: Dataset, seed: int, folder: Path) -> tuple[training.Metrics, training.Evidence]:
+def _one_seed(config: Config, dataset: Dataset, seed: int, folder: Path) -> tuple[reports.Metrics, reports.Evidence]:
     """Both networks of one seed: test errors, and the predictions that they are counted from."""
     num_labels = config.labels or int((dataset.train.label >= 0).sum())
     labeled = labeled_subset(dataset.train.label, num_labels, seed)
-    size = {"code_size": config.style_size}
     # The plain network's training images are its labeled ones, over and over.
     again = np.resize(labeled, len(dataset.train.label))
     only_labeled = Split(dataset.train.image[again], dataset.train.label[again])
-    jobs: dict[str, tuple[Any, ...]] = {
-        "semi_supervised_aae": (size, dataset, labeled, config.epochs),
-        "classifier": ({}, dataclasses.replace(dataset, train=only_labeled), None, config.plain_epochs),
-    }
-    metrics, evidence = {}, {"label": dataset.test.label.astype(np.int16), "labeled": labeled.astype(np.int32)}
-    for variant, (options, rows, indices, epochs) in jobs.items():
-        job = training.Job(
+    trained = {
+        name: training.train_model(
             "semi_supervised",
-            config.dataset,
+            config,
             config.model_config(variant, dataset, **options),
-            config.training(seed, epochs=epochs),
-            config.settings(),
-        )
-        model, params = training.train(
-            job,
             rows,
-            config.optimizers(),
-            folder / variant,
-            corrupt=config.corruption(),
+            seed,
+            folder / name,
+            epochs=epochs,
             labeled=indices,
-            scores=validation_error,
-            resume=config.resume,
+            scores=training.validation_error,
         )
-        name = "plain_network" if variant == "classifier" else variant
-        for split in ("validation", "test"):
-            images = getattr(dataset, split)
-            prediction = training.encoded(model, params, images)["category"].argmax(-1)
-            metrics[f"{name}/{split}/error"] = error_rate(prediction, images.label)
-        evidence[name] = prediction.astype(np.int16)
-    return metrics, evidence
+        for name, variant, options, rows, indices, epochs in (
+            (AAE, AAE, {"code_size": config.style_size}, dataset, labeled, config.epochs),
+            (PLAIN, "classifier", {}, dataclasses.replace(dataset, train=only_labeled), None, config.plain_epochs),
+        )
+    }
+    evidence = {"label": dataset.test.label.astype(np.int16), "labeled": labeled.astype(np.int32)}
+    metrics = {}
+    for name, (model, params) in trained.items():
+        found = {
+            split: training.encoded(model, params, training.splits(dataset)[split])["category"].argmax(-1)
+            for split in ("validation", "test")
+        }
+        metrics[f"{name}/validation/error"] = error_rate(found["validation"], dataset.validation.label)
+        evidence[name] = found["test"].astype(np.int16)
+    return metrics | measure(evidence), evidence
 
 
-def validation_error(model: Model, params: Params, validation: Batch) -> dict[str, jax.Array]:
-    """The fraction of held-out images whose most probable category is not their class."""
-    assert model.encode_mean is not None
-    category = model.encode_mean(params, validation.image)["category"]
-    return {"validation/error": (category.argmax(-1) != validation.label).mean()}
+def measure(evidence: reports.Evidence) -> reports.Metrics:
+    """The test errors of `final.json`, from the arrays of its evidence."""
+    return {f"{name}/test/error": error_rate(evidence[name], evidence["label"]) for name in (AAE, PLAIN)}
 
 
 def draw(folder: Path) -> None:
@@ -145,27 +139,13 @@ def draw(folder: Path) -> None:
     figures.seed_curves(
         folder,
         {
-            "semi_supervised_aae": ("validation/error", "error on 2,000 validation images"),
-            "classifier": ("validation/error", "the same of the plain network"),
+            AAE: ("validation/error", "semi-supervised AAE, error on validation images"),
+            PLAIN: ("validation/error", "plain network, error on validation images"),
         },
         folder / "errors.png",
     )
-    model, params, config = configs.load(folder / "seed_0" / "semi_supervised_aae")
-    num_classes, num_styles = config.num_classes, 10
-    styles = jax.vmap(priors.gaussian(config.code_size).sample)(
-        row_keys(jax.random.key(0), 0, num_styles), jnp.full(num_styles, -1)
-    )
-    codes = {
-        "style": jnp.repeat(styles, num_classes, axis=0),
-        "category": jnp.tile(jnp.eye(num_classes), (num_styles, 1)),
-    }
-    assert model.decode is not None
-    images = model.decode(params, codes, jnp.full(num_styles * num_classes, -1))
-    figures.sheet_figure(
-        np.asarray(images).reshape(num_styles, num_classes, *config.image_shape),
-        "a style of the prior in each row, a category in each column",
-        folder / "sheet.png",
-    )
+    model, params, config = configs.load(folder / "seed_0" / AAE)
+    figures.styles_and_classes(model, params, config, folder / "sheet.png")
 
 
 if __name__ == "__main__":

@@ -1,49 +1,59 @@
-"""What all experiments share: one model trained to a run folder, and a run of several seeds with its evidence."""
+"""What all experiments share: one model trained to a run folder, and what is asked of it afterwards."""
 
 import dataclasses
-import json
-import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from aae_jax import Rows, TrainingConfig, algorithm, build, configs, fit, row_keys, runs
 from aae_jax.adapters import population_moments
 from aae_jax.certificates import certificate
 from aae_jax.configs import ModelConfig
 from aae_jax.data import Dataset, Split
+from aae_jax.evaluation import head_rule
 from aae_jax.loop import batch_of
 from aae_jax.types import Batch, Codes, Corruption, Keys, Model, Params
 from experiments.optimizers import OptimizersOf
 from experiments.options import Options
 
 __all__ = [
-    "Evidence",
     "Job",
-    "Metrics",
+    "class_probabilities",
     "encoded",
+    "head_rule_error",
     "held_out",
-    "logs",
-    "print_metrics",
-    "run_seeds",
-    "summarize",
-    "text_of",
+    "judge",
+    "pictures",
+    "splits",
     "train",
-    "write_final",
+    "train_model",
+    "validation_error",
 ]
 
 _NUM_HELD_OUT = 2000
 """Validation rows that are looked at after each epoch: enough for two digits, few enough not to be waited for."""
 
-AnyOptions = TypeVar("AnyOptions", bound=Options)
-Metrics = dict[str, float]
-Evidence = dict[str, np.ndarray]
 Scores = Callable[[Model, Params, Batch], dict[str, jax.Array]]
+
+
+def validation_error(model: Model, params: Params, validation: Batch) -> dict[str, jax.Array]:
+    """Scores for `train`: the fraction of held-out images whose most probable category is not their class."""
+    assert model.encode_mean is not None, "a GAN has no codes"
+    category = model.encode_mean(params, validation.image)["category"]
+    return {"validation/error": (category.argmax(-1) != validation.label).mean()}
+
+
+def head_rule_error(model: Model, params: Params, validation: Batch) -> dict[str, jax.Array]:
+    """Scores for `train`: the error of clusters by the paper's rule, on held-out images that name and are judged."""
+    assert model.encode_mean is not None, "a GAN has no codes"
+    probabilities = model.encode_mean(params, validation.image)["category"]
+    predicted = head_rule(probabilities, validation.label)[probabilities.argmax(-1)]
+    return {"validation/error": (predicted != validation.label).mean()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +126,46 @@ def train(
     return model, params
 
 
+def train_model(
+    experiment: str,
+    config: Options,
+    model_config: ModelConfig,
+    dataset: Dataset,
+    seed: int,
+    folder: Path,
+    *,
+    epochs: int | None = None,
+    descent: OptimizersOf | None = None,
+    labeled: np.ndarray | None = None,
+    scores: Scores | None = None,
+) -> tuple[Model, Params]:
+    """Trains one model by an experiment's options; see `train` for what is not said here.
+
+    Args:
+        experiment: module of the experiment.
+        config: of the experiment.
+        model_config: of the model.
+        dataset: of which the training split is learned from.
+        seed: of this model.
+        folder: of this training alone.
+        epochs: instead of the command's own.
+        descent: instead of the command's own optimizers.
+        labeled: see `train`.
+        scores: see `train`.
+    """
+    terms = config.training(seed, epochs)
+    return train(
+        Job(experiment, config.dataset, model_config, terms, config.settings()),
+        dataset,
+        descent or config.optimizers(),
+        folder,
+        corrupt=config.corruption(),
+        labeled=labeled,
+        scores=scores,
+        resume=config.resume,
+    )
+
+
 def _with_moments(model: Model, params: Params, rows: Rows, size: int) -> Params:
     """Population moments for the networks that are normalized, from one pass over the training set."""
 
@@ -134,6 +184,20 @@ def held_out(split: Split, most: int | None = None) -> Batch:
     return batch_of(Rows(jnp.asarray(split.image[:count]), jnp.asarray(split.label[:count])), jnp.arange(count))
 
 
+def splits(dataset: Dataset) -> dict[str, Split]:
+    """Its three splits by name."""
+    return {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+
+
+def pictures(split: Split, dataset: Dataset) -> np.ndarray:
+    """All images of a split in [0, 1], standardized or not; rows of a table in their own units."""
+    if split.image.dtype == np.uint8:
+        return split.image / np.float32(255)
+    if dataset.shift is None:
+        return split.image
+    return (split.image * dataset.scale + dataset.shift).astype(np.float32)
+
+
 def encoded(model: Model, params: Params, split: Split, *, size: int = 1000) -> Codes:
     """The mean codes of all rows of a split, as arrays of numpy, some at a time."""
     encode_mean = model.encode_mean
@@ -150,98 +214,19 @@ def encoded(model: Model, params: Params, split: Split, *, size: int = 1000) -> 
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
 
-def run_seeds(
-    experiment: str,
-    config: AnyOptions,
-    of_seed: Callable[[AnyOptions, Dataset, int, Path], tuple[Metrics, Evidence]],
-) -> dict[str, Any]:
-    """An experiment's seeds, one after the other, and its `final.json`; returns the metrics.
+def judge(experiment: str, config: Options, dataset: Dataset, seed: int, folder: Path) -> tuple[Model, Params] | None:
+    """A classifier of real images, to judge samples by; None where there are no classes.
 
-    Args:
-        experiment: its module's name.
-        config: of the experiment.
-        of_seed: `(config, dataset, seed, folder) -> (metrics, evidence)`, trains and judges one seed.
+    It needs no more epochs than it takes to overfit.
     """
-    started = time.time()
-    dataset = config.load()
-    folders = [config.out / f"seed_{index}" for index in range(config.seeds)]
-    found = [of_seed(config, dataset, config.seed + index, folder) for index, folder in enumerate(folders)]
-    metrics = summarize([metrics for metrics, _ in found])
-    write_final(config.out, experiment, config, metrics, started, [evidence for _, evidence in found])
-    return metrics
+    if dataset.num_classes < 2:
+        return None
+    epochs = min(config.epochs, 20)
+    model_config = config.model_config("classifier", dataset)
+    return train_model(experiment, config, model_config, dataset, seed, folder / "classifier", epochs=epochs)
 
 
-def summarize(of_seeds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """Metrics of several seeds as `{name: value}` for one, else `{name: {mean, std, values}}`."""
-    if len(of_seeds) == 1:
-        return dict(of_seeds[0])
-    result = {}
-    for name in of_seeds[0]:
-        values = [metrics[name] for metrics in of_seeds]
-        result[name] = {"mean": statistics.fmean(values), "std": statistics.stdev(values), "values": values}
-    return result
-
-
-def text_of(value: Any, scale: float = 1.0) -> str:
-    """A metric of one or several seeds in a few digits; "-" where there is none."""
-    if value is None:
-        return "-"
-    if isinstance(value, dict):
-        return f"{scale * value['mean']:.4g} ± {scale * value['std']:.2g}"
-    return f"{scale * value:.4g}"
-
-
-def print_metrics(metrics: Mapping[str, Any], lines: Mapping[str, str]) -> None:
-    """Prints some metrics, one a line: errors in percent.
-
-    Args:
-        metrics: of a run.
-        lines: `{metric: what it is}`.
-    """
-    for name, words in lines.items():
-        is_error = name.endswith("error")
-        value = text_of(metrics.get(name), 100 if is_error else 1)
-        print(f"{words:60}{value:>20}{' %' if is_error else ''}")
-
-
-def write_final(
-    folder: Path,
-    experiment: str,
-    config: Any,
-    metrics: Mapping[str, Any],
-    started: float,
-    evidence: Sequence[Mapping[str, np.ndarray]],
-) -> None:
-    """Writes `final.json`: what was measured, from which config, on which machine, by which command.
-
-    Args:
-        folder: the run folder.
-        experiment: module of the experiment.
-        config: of the experiment.
-        metrics: by name, see `summarize`.
-        started: `time.time()` when the command began.
-        evidence: of each seed, small arrays that its numbers are computed from, written beside it as
-            `evidence_0.npz` and so on.
-    """
-    for index, arrays in enumerate(evidence):
-        with (folder / f"evidence_{index}.npz").open("wb") as file:
-            np.savez_compressed(file, **arrays)
-    training = sum(line["seconds"] for log in sorted(folder.rglob("metrics.jsonl")) for line in logs(log))
-    runs.write_json(
-        folder / "final.json",
-        {
-            "experiment": experiment,
-            "config": config,
-            "metrics": metrics,
-            "environment": runs.environment(),
-            # Of this process, and of the epochs' training, which a resumed process did only in part.
-            "minutes": round((time.time() - started) / 60, 2),
-            "training_minutes": round(training / 60, 2),
-            **runs.provenance(),
-        },
-    )
-
-
-def logs(path: Path) -> list[dict[str, float]]:
-    """The lines of a `metrics.jsonl`."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+def class_probabilities(judge: tuple[Model, Params], images: ArrayLike, *, size: int = 1000) -> np.ndarray:
+    """What the classifier says of images in the units that it was trained on, `[N, K]`."""
+    images = np.asarray(images)
+    return encoded(*judge, Split(images, np.full(len(images), -1, np.int32)), size=size)["category"]

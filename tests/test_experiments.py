@@ -10,7 +10,7 @@ import pytest
 import aae_jax
 from aae_jax import data
 from experiments import command_line, optimizers, prior_matching, training
-from experiments.options import of_dataset
+from experiments.options import Options
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_finished_run_is_kept_and_resumes_to_the_same_numbers(smoke, capsys):
         (["--dataset", "nowhere.npz"], "nowhere.npz"),
         (["--batch-size", "4000"], "4000"),
         (["--epochs", "0"], "epochs is 0"),
-        (["--width", "0"], "hidden_sizes"),
+        (["--width", "0"], "width is 0"),
         (["--noise-std", "-1"], "std is -1"),
         (["--seeds", "0"], "seeds is 0"),
     ],
@@ -87,8 +87,7 @@ def test_a_table_is_trained_standardized_and_loaded_in_its_own_units(tmp_path):
     table = np.stack([100 + 10 * np.cos(angle), 0.1 * np.sin(angle), angle], -1)
     np.savez(tmp_path / "circle.npz", images=table)
     dataset = data.load(tmp_path / "circle.npz")
-    options = of_dataset(dataset)
-    model_config = aae_jax.ModelConfig("ae", hidden_sizes=(16,), weight_std=None, **options)
+    model_config = Options(width=16).model_config("ae", dataset)
     terms = aae_jax.TrainingConfig(epochs=20, batch_size=20, num_devices=1)
     job = training.Job("table", "circle.npz", model_config, terms, None)
     descent = optimizers.adam({"reconstruction": 1e-2}, first_decay={"reconstruction": 0.9})

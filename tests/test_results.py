@@ -1,7 +1,7 @@
 """Committed results: their numbers can be computed again from the evidence that they carry."""
 
+import importlib
 import json
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +10,10 @@ import pytest
 
 from aae_jax import derive, priors
 from aae_jax.evaluation import prior_match
+from experiments import reproduce
 
-RESULTS = Path(__file__).resolve().parent.parent / "experiments" / "results"
+RESULTS = reproduce.RESULTS
+MEASURED = [path for path in sorted(RESULTS.iterdir()) if not path.name.startswith(("prior_matching", "divergences"))]
 
 
 @pytest.mark.parametrize("folder", sorted(RESULTS.iterdir()), ids=lambda folder: folder.name)
@@ -22,6 +24,44 @@ def test_results_come_from_committed_code(folder):
         and len(final["commit"]) == 40
         and final["command"].startswith("python -m experiments.")
     )
+    assert not reproduce.PLACES & final["config"].keys()
+
+
+@pytest.mark.parametrize("folder", MEASURED, ids=lambda folder: folder.name)
+def test_numbers_are_counted_again_from_the_evidence(folder):
+    final = json.loads((folder / "final.json").read_text())
+    module = importlib.import_module(f"experiments.{final['experiment']}")
+    files = sorted(folder.glob("evidence_*.npz"), key=lambda path: int(path.stem.split("_")[1]))
+    assert len(files) == final["config"]["seeds"]
+    for index, path in enumerate(files):
+        with np.load(path, allow_pickle=False) as evidence:
+            again = module.measure(dict(evidence))
+        for name, value in again.items():
+            stored = final["metrics"][name]
+            of_seed = stored["values"][index] if isinstance(stored, dict) else stored
+            assert value == pytest.approx(of_seed, rel=1e-5), name
+
+
+def test_the_tables_are_those_of_the_results():
+    assert (reproduce.ROOT / "RESULTS.md").read_text() == reproduce.markdown()
+
+
+def test_a_run_of_uncommitted_code_is_not_recorded(tmp_path):
+    (tmp_path / "final.json").write_text(json.dumps({"dirty": True, "commit": "0" * 40}))
+    with pytest.raises(ValueError, match="not committed"):
+        reproduce.record(tmp_path, "never")
+    assert not (RESULTS / "never").exists()
+
+
+def test_places_of_a_machine_are_not_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "RESULTS", tmp_path / "results")
+    config = {"seed": 1, "out": "/a", "data_dir": "/b", "manual_dir": None, "resume": True}
+    words = "python -m experiments.clustering --out /a --seed 1 --data-dir=/b --resume --epochs 2"
+    final = {"dirty": False, "commit": "0" * 40, "config": config, "command": words}
+    (tmp_path / "final.json").write_text(json.dumps(final))
+    kept = json.loads((reproduce.record(tmp_path, "one") / "final.json").read_text())
+    assert kept["config"] == {"seed": 1}
+    assert kept["command"] == "python -m experiments.clustering --seed 1 --epochs 2"
 
 
 @pytest.mark.parametrize("folder", sorted(RESULTS.glob("prior_matching*")), ids=lambda folder: folder.name)

@@ -20,6 +20,7 @@ from aae_jax.evaluation.clustering import (
     hungarian_error,
     majority_vote_error,
     nearest_head_error,
+    nearest_label,
     nearest_neighbor_error,
 )
 from aae_jax.evaluation.distances import map_rows, squared_distances
@@ -68,6 +69,7 @@ __all__ = [
     "moment_errors",
     "moments",
     "nearest_head_error",
+    "nearest_label",
     "nearest_neighbor_accuracy",
     "nearest_neighbor_error",
     "num_cells_for",

@@ -3,6 +3,7 @@
 Rows whose label is unknown (−1) do not count anywhere.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +17,7 @@ __all__ = [
     "hungarian_error",
     "majority_vote_error",
     "nearest_head_error",
+    "nearest_label",
     "nearest_neighbor_error",
 ]
 
@@ -43,8 +45,10 @@ def error_rate(prediction: ArrayLike, label: ArrayLike) -> float:
     return float(np.mean((prediction != label)[_known(label)]))
 
 
-def head_rule(probabilities: ArrayLike, label: ArrayLike) -> np.ndarray:
+def head_rule(probabilities: ArrayLike, label: ArrayLike) -> jax.Array:
     """Label of each cluster by the paper's rule: that of the example which the cluster is surest of.
+
+    It can be traced; where no row is labeled, every cluster's label is −1.
 
     Args:
         probabilities: ``[N, K]``, q(y given x) of validation examples.
@@ -60,9 +64,9 @@ def head_rule(probabilities: ArrayLike, label: ArrayLike) -> np.ndarray:
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, section 6.
     """
-    label = np.asarray(label)
-    known = _known(label)
-    return label[known][np.argmax(np.asarray(probabilities)[known], axis=0)]
+    label = jnp.asarray(label)
+    known = jnp.where(label[:, None] >= 0, jnp.asarray(probabilities), -1)
+    return label[jnp.argmax(known, axis=0)]
 
 
 def head_rule_error(
@@ -82,7 +86,8 @@ def head_rule_error(
     Returns:
         the fraction of test examples in a cluster with another label.
     """
-    cluster_label = head_rule(validation_probabilities, validation_label)
+    _known(np.asarray(validation_label))
+    cluster_label = np.asarray(head_rule(validation_probabilities, validation_label))
     return error_rate(cluster_label[np.argmax(np.asarray(test_probabilities), axis=1)], test_label)
 
 
@@ -144,10 +149,35 @@ def nearest_head_error(codes: ArrayLike, cluster_heads: ArrayLike, head_label: A
     return nearest_neighbor_error(cluster_heads, head_label, codes, label)
 
 
+def nearest_label(train_codes: ArrayLike, train_label: ArrayLike, codes: ArrayLike) -> np.ndarray:
+    """The label of the nearest labeled training code.
+
+    Args:
+        train_codes: ``[M, Z]``.
+        train_label: ``[M]``; rows without one (−1) are not asked.
+        codes: ``[N, Z]``.
+
+    Returns:
+        ``[N]`` labels.
+
+    Raises:
+        ValueError: if no training code is labeled.
+
+    Example:
+        >>> nearest_label([[0.0], [1.0]], [3, 4], [[0.2], [0.7], [5.0]]).tolist()
+        [3, 4, 4]
+    """
+    train_label = np.asarray(train_label)
+    known = _known(train_label)
+    train = jnp.asarray(np.asarray(train_codes)[known])
+    nearest = map_rows(lambda row: jnp.argmin(squared_distances(row, train)), jnp.asarray(codes))
+    return train_label[known][np.asarray(nearest)]
+
+
 def nearest_neighbor_error(
     train_codes: ArrayLike, train_label: ArrayLike, test_codes: ArrayLike, test_label: ArrayLike
 ) -> float:
-    """Error of a test code that takes the label of the nearest labeled training code.
+    """Error of a test code that takes the label of the nearest labeled training code, see `nearest_label`.
 
     Args:
         train_codes: ``[M, Z]``.
@@ -157,16 +187,8 @@ def nearest_neighbor_error(
 
     Returns:
         the fraction of errors.
-
-    Example:
-        >>> nearest_neighbor_error([[0.0], [1.0]], [3, 4], [[0.2], [0.7], [5.0]], [3, 3, 4])
-        0.3333333333333333
     """
-    train_label = np.asarray(train_label)
-    known = _known(train_label)
-    train = jnp.asarray(np.asarray(train_codes)[known])
-    nearest = map_rows(lambda row: jnp.argmin(squared_distances(row, train)), jnp.asarray(test_codes))
-    return error_rate(train_label[known][np.asarray(nearest)], test_label)
+    return error_rate(nearest_label(train_codes, train_label, test_codes), test_label)
 
 
 def _known(label: np.ndarray) -> np.ndarray:

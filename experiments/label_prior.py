@@ -1,0 +1,150 @@
+"""Each class in its own part of the prior: the AAE whose discriminator is told labels (the paper's Figs. 3 and 4).
+
+    python -m experiments.label_prior                                         # about 3 minutes on two CPU cores
+    python -m experiments.label_prior --dataset mnist                         # about half an hour there
+    python -m experiments.label_prior --preset paper                          # for an accelerator
+
+A fifth of the training images has labels, in the paper 10,000 of 50,000; the others are "unlabeled", a class of its
+own to the discriminator. Labeled images are to fill their class's component of a mixture, or its part of a swiss roll,
+the unlabeled ones the whole.
+
+Paper: pictures, no numbers. Here: the fraction of test codes that lie in another class's part, by the largest
+responsibility in the mixture, by the nearest point of the roll; and how well the codes fill the prior.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aae_jax import configs, derive, priors, row_keys
+from aae_jax.data import Dataset, Split, labeled_subset
+from aae_jax.evaluation import error_rate, nearest_label, prior_match
+from aae_jax.types import Prior
+from experiments import command_line, reports, training
+from experiments.options import Options
+
+PRIORS: tuple[Literal["gaussian_mixture", "swiss_roll"], ...] = ("gaussian_mixture", "swiss_roll")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Options):
+    """Options of the command."""
+
+    out: Path = Path("runs/label_prior")
+    """The run folder."""
+    labeled_fraction: float = 0.2
+    """Fraction of the training images whose class may be used."""
+
+    def check(self) -> None:
+        """Checks what can be checked before anything is loaded; see `Options`."""
+        super().check()
+        if not 0 < self.labeled_fraction <= 1:
+            raise ValueError(f"labeled_fraction is {self.labeled_fraction}; expected a fraction in (0, 1].")
+
+
+PRESETS = command_line.preset_field(
+    {
+        "laptop": Config(),
+        "smoke": Config(epochs=1, width=16, out=Path("runs/label_prior_smoke")),
+        "paper": Config(dataset="mnist", epochs=500, width=1000, out=Path("runs/label_prior_paper")),
+    }
+)
+
+
+def main(config: Config) -> dict[str, Any]:
+    """Trains, evaluates, draws; returns the metrics."""
+    dataset = config.load()
+    metrics = reports.run_seeds("label_prior", config, dataset, _one_seed)
+    reports.print_metrics(
+        metrics,
+        {
+            f"{prior}/{metric}": f"{prior.replace('_', ' ')}, {words}"
+            for prior in PRIORS
+            for metric, words in {
+                "component/error": "test codes in another class's part",
+                "hole_fraction": "hole fraction",
+                "hole_fraction_null": "the same of fresh prior samples",
+                "nll": "nll of test images, nats",
+            }.items()
+        },
+    )
+    draw(config.out)
+    print(f"\n{config.out}: final.json, codes.png, walks.png; models in {config.out}/seed_0")
+    return metrics
+
+
+def _one_seed(config: Config, dataset: Dataset, seed: int, folder: Path) -> tuple[reports.Metrics, reports.Evidence]:
+    """Both priors of one seed: their measures, and the codes of test images."""
+    label = dataset.train.label
+    labeled = labeled_subset(label, round(config.labeled_fraction * len(label)), seed)
+    known = np.full_like(label, -1)
+    known[labeled] = label[labeled]
+    partly = dataclasses.replace(dataset, train=Split(dataset.train.image, known))
+    key = derive(jax.random.key(seed), "evaluation of the test set")
+    metrics, evidence = {}, {"label": dataset.test.label.astype(np.int16)}
+    test = training.held_out(dataset.test)
+    for name in PRIORS:
+        model_config = config.model_config("label_conditioned_aae", dataset, prior=name)
+        model, params = training.train_model("label_prior", config, model_config, partly, seed, folder / name)
+        prior, codes = configs.build_prior(model_config), training.encoded(model, params, dataset.test)["style"]
+        found = prior_match(derive(key, "prior match"), codes, lambda key, p=prior: p.sample(key, jnp.int32(-1)))
+        assert model.nll is not None, "it has a decoder"
+        found["nll"] = float(jax.jit(model.nll)(params, {"style": codes}, test.image, test.label).mean())
+        metrics |= {f"{name}/{metric}": value for metric, value in found.items()}
+        evidence[name] = codes
+    return metrics | measure(evidence), evidence
+
+
+def measure(evidence: reports.Evidence) -> reports.Metrics:
+    """The errors of `final.json`, from the arrays of its evidence."""
+    label = evidence["label"]
+    num_classes = int(label.max()) + 1
+    named = {"gaussian_mixture": priors.gaussian_mixture(num_classes), "swiss_roll": priors.swiss_roll(num_classes)}
+    return {
+        f"{name}/component/error": error_rate(component(prior, evidence[name], num_classes), label)
+        for name, prior in named.items()
+    }
+
+
+def component(prior: Prior, codes: np.ndarray, num_classes: int) -> np.ndarray:
+    """The class in whose part of the prior each code lies, `[N]`."""
+    if prior.log_density is not None:
+        return np.asarray(
+            jax.vmap(lambda code: priors.responsibilities(prior, code, num_classes).argmax())(jnp.asarray(codes))
+        )
+    assert prior.from_uniform is not None, "a prior with classes has percentiles"
+    along = (np.arange(2000) + 0.5) / 2000
+    points = jax.vmap(prior.from_uniform, (0, None))(jnp.stack([along, along], -1), -1)
+    return nearest_label(points, (along * num_classes).astype(int), codes)
+
+
+def draw(folder: Path) -> None:
+    """Draws the figures of a finished run: codes over the prior, and walks through each class's part of it."""
+    from experiments import figures
+
+    codes_figure, codes_axes = figures.grid_of((1, 2), size=4)
+    walks_figure, walks_axes = figures.grid_of((1, 2), size=5)
+    with np.load(folder / "evidence_0.npz", allow_pickle=False) as evidence:
+        for column, name in enumerate(PRIORS):
+            model, params, config = configs.load(folder / "seed_0" / name)
+            prior, title = configs.build_prior(config), name.replace("_", " ")
+            samples = jax.vmap(prior.sample)(row_keys(jax.random.key(0), 0, 100_000), jnp.full(100_000, -1))
+            figures.codes_panel(
+                codes_axes[0, column], evidence[name], evidence["label"], np.asarray(samples), f"test codes, {title}"
+            )
+            if len(config.image_shape) == 3:
+                assert model.decode is not None, "it has a decoder"
+                walk = figures.walks(prior, config.num_classes)
+                images = model.decode(params, {"style": walk.reshape(-1, 2)}, jnp.full(walk[..., 0].size, -1))
+                images = np.asarray(images).reshape(*walk.shape[:2], *config.image_shape)
+                figures.sheet(walks_axes[0, column], images, f"a walk through each class's part, {title}")
+    figures.save_figure(codes_figure, folder / "codes.png")
+    figures.save_figure(walks_figure, folder / "walks.png")
+
+
+if __name__ == "__main__":
+    command_line.run(main, PRESETS)

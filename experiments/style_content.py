@@ -1,0 +1,109 @@
+"""What is left of an image when its class is known: the AAE whose decoder is told the label (the paper's Figs. 6, 7).
+
+    python -m experiments.style_content                                       # about 2 minutes on two CPU cores
+    python -m experiments.style_content --dataset mnist                       # about a quarter of an hour there
+    python -m experiments.style_content --preset paper                        # for an accelerator
+
+The decoder reads a style and a one-hot label; the game keeps the class out of the style. Then any style can be drawn
+in any class.
+
+Paper: pictures, no numbers. Here: how often a classifier of real images sees the class that was asked for in samples,
+and how often the nearest training style tells the class of a test image (chance, where the style is free of it).
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from aae_jax import configs, derive, row_keys
+from aae_jax.data import Dataset
+from aae_jax.evaluation import error_rate, nearest_label
+from experiments import command_line, reports, training
+from experiments.options import PaperOptions
+
+AAE = "supervised_aae"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(PaperOptions):
+    """Options of the command."""
+
+    out: Path = Path("runs/style_content")
+    """The run folder."""
+    epochs: int = 30
+    """Passes over the training images."""
+    drops: tuple[int, ...] = (25,)
+    """Epochs after which all learning rates are divided by ten."""
+    style_size: int = 15
+    """Numbers of the style."""
+
+
+PRESETS = command_line.preset_field(
+    {
+        "laptop": Config(),
+        "smoke": Config(epochs=1, drops=(), width=16, out=Path("runs/style_content_smoke")),
+        "paper": Config(dataset="mnist", epochs=1000, drops=(50, 800), out=Path("runs/style_content_paper")),
+    }
+)
+
+
+def main(config: Config) -> dict[str, Any]:
+    """Trains, evaluates, draws; returns the metrics."""
+    dataset = config.load()
+    metrics = reports.run_seeds("style_content", config, dataset, _one_seed)
+    reports.print_metrics(
+        metrics,
+        {
+            "samples/error": "samples in which a classifier sees another class than asked",
+            "real/error": "the same classifier's error on test images",
+            "style/error": "error of the class that the nearest training style tells",
+            "nll": "half the squared error of test images",
+        },
+    )
+    draw(config.out)
+    print(f"\n{config.out}: final.json, curves.png, sheet.png; models in {config.out}/seed_0")
+    return metrics
+
+
+def _one_seed(config: Config, dataset: Dataset, seed: int, folder: Path) -> tuple[reports.Metrics, reports.Evidence]:
+    """One seed: its measures, and the classes that they are counted from."""
+    model_config = config.model_config(AAE, dataset, code_size=config.style_size)
+    model, params = training.train_model("style_content", config, model_config, dataset, seed, folder / AAE)
+    judge = training.judge("style_content", config, dataset, seed, folder)
+    assert judge is not None and model.sample is not None and model.nll is not None, "there are classes"
+    test, key = training.held_out(dataset.test), derive(jax.random.key(seed), "samples")
+    samples = jax.jit(model.sample)(params, row_keys(key, 0, len(test.label)), test.label)
+    styles = {name: training.encoded(model, params, split) for name, split in training.splits(dataset).items()}
+    evidence = {
+        "label": np.asarray(test.label, np.int16),
+        "samples": training.class_probabilities(judge, samples).argmax(-1).astype(np.int16),
+        "real": training.class_probabilities(judge, test.image).argmax(-1).astype(np.int16),
+        "style": nearest_label(styles["train"]["style"], dataset.train.label, styles["test"]["style"]).astype(
+            np.int16
+        ),
+    }
+    nll = jax.jit(model.nll)(params, styles["test"], test.image, test.label).mean()
+    return {**measure(evidence), "nll": float(nll)}, evidence
+
+
+def measure(evidence: reports.Evidence) -> reports.Metrics:
+    """Errors of `final.json`, from the arrays of the evidence."""
+    return {f"{name}/error": error_rate(evidence[name], evidence["label"]) for name in ("samples", "real", "style")}
+
+
+def draw(folder: Path) -> None:
+    """Draws the figures of a finished run: the curve, and a style in each row, a class in each column."""
+    from experiments import figures
+
+    figures.seed_curves(
+        folder, {AAE: ("validation/nll", "half the squared error of validation images")}, folder / "curves.png"
+    )
+    model, params, config = configs.load(folder / "seed_0" / AAE)
+    figures.styles_and_classes(model, params, config, folder / "sheet.png")
+
+
+if __name__ == "__main__":
+    command_line.run(main, PRESETS)

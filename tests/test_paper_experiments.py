@@ -1,0 +1,68 @@
+"""The paper's tables and figures beyond its Fig. 2, with their smallest presets, on real digits."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+
+import aae_jax
+from aae_jax import data
+from experiments import command_line, semi_supervised
+
+EXPERIMENTS = {
+    "clustering": {"errors.png", "clusters.png"},
+    "dimension_reduction": {"codes.png", "errors.png"},
+    "label_prior": {"codes.png", "walks.png"},
+    "likelihood": {"samples.png", "curves.png"},
+    "semi_supervised": {"errors.png", "sheet.png"},
+    "style_content": {"curves.png", "sheet.png"},
+}
+"""By name: the pictures that each leaves."""
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_leaves_numbers_evidence_and_pictures(tmp_path, name):
+    module = importlib.import_module(f"experiments.{name}")
+    arguments = ["--preset", "smoke", "--devices", "1", "--out", str(tmp_path)]
+    metrics = command_line.run(module.main, module.PRESETS, arguments=arguments)
+    assert json.loads((tmp_path / "final.json").read_text())["metrics"] == metrics
+    assert {path.name for path in tmp_path.glob("*.png")} == EXPERIMENTS[name]
+    with np.load(tmp_path / "evidence_0.npz", allow_pickle=False) as file:
+        evidence = dict(file)
+    again = module.measure(evidence)
+    assert again and {name: metrics[name] for name in again} == again
+    if "label" in evidence:
+        assert (evidence["label"] == data.load("mnist5k").test.label).all()
+    # Errors are fractions, and no better than an epoch of a small network can make them.
+    assert all(0.05 < value <= 1 for name, value in again.items() if name.endswith("error") and "standard" not in name)
+
+
+def test_two_seeds_have_a_mean_and_labels_of_their_own(tmp_path):
+    arguments = ["--preset", "smoke", "--seeds", "2", "--labels", "50", "--devices", "1", "--out", str(tmp_path)]
+    metrics = command_line.run(semi_supervised.main, semi_supervised.PRESETS, arguments=arguments)
+    error = metrics["plain_network/test/error"]
+    assert error["mean"] == pytest.approx(sum(error["values"]) / 2) and len(error["values"]) == 2
+    drawn = []
+    label = data.load("mnist5k").train.label
+    for index in range(2):
+        with np.load(tmp_path / f"evidence_{index}.npz", allow_pickle=False) as evidence:
+            drawn.append(evidence["labeled"])
+        assert np.bincount(label[drawn[-1]]).tolist() == [5] * 10
+    assert set(drawn[0]) != set(drawn[1])
+
+
+def test_a_small_set_of_color_images_by_the_settings_for_street_view_numbers(tmp_path):
+    digits = data.load("mnist5k").train
+    images = np.pad(digits.image[:300], ((0, 0), (2, 2), (2, 2), (0, 0))) // np.array([1, 2, 3], np.uint8)
+    np.savez(tmp_path / "color.npz", images=images, labels=digits.label[:300])
+    arguments = ["--preset", "svhn", "--dataset", str(tmp_path / "color.npz"), "--out", str(tmp_path / "run")]
+    arguments += ["--epochs", "2", "--plain-epochs", "2", "--width", "32", "--labels", "50", "--batch-size", "50"]
+    metrics = command_line.run(semi_supervised.main, semi_supervised.PRESETS, arguments=arguments)
+    assert 0 < metrics["semi_supervised_aae/test/error"] <= 1
+    model, params, config = aae_jax.load(tmp_path / "run" / "seed_0" / "semi_supervised_aae")
+    assert config.image_shape == (32, 32, 3) and config.decoder_batch_norm == "all" and len(config.shift) == 3
+    # The loaded model takes and gives pixels in [0, 1], not standardized ones; the mean image is near at once.
+    test = data.load(tmp_path / "color.npz").test.image / np.float32(255)
+    decoded = model.decode(params, model.encode_mean(params, test), np.full(len(test), -1))
+    assert np.abs(np.asarray(decoded).mean((0, 1, 2)) - test.mean((0, 1, 2))).max() < 0.1
