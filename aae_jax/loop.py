@@ -3,25 +3,28 @@
 import contextlib
 import dataclasses
 import functools
+import math
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from aae_jax import parallel, runs
+from aae_jax import interrupts, parallel, runs
 from aae_jax.checkpoints import checkpoints
-from aae_jax.data import labeled_order, order
-from aae_jax.keys import derive, row_keys
-from aae_jax.types import Algorithm, Batch, Metrics, Params, TrainState
+from aae_jax.epoch import Orders, Rows, Sums, bad_phase, batch_of, chunk, metric_shapes, no_sums, orders, seed_axes
+from aae_jax.keys import derive
+from aae_jax.types import Algorithm, Params, TrainState
 
 __all__ = ["Rows", "TrainingConfig", "batch_of", "fit", "progress"]
 
-_CHUNK_STEPS = 200
-"""Steps between two looks from the host: often enough for a progress bar, rarely enough to cost nothing."""
+_CHUNK_SECONDS = 2.0
+"""About how long the host leaves the device alone: rarely enough to cost nothing, often enough to stop and save."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,68 +36,29 @@ class TrainingConfig:
     batch_size: int = 100
     """Rows per step, over all devices together. The rest of an epoch that fills no batch is left out; each epoch has
     an order of its own, so that no row is left out for long."""
-    seed: int = 0
-    """Of initial weights, order and noise."""
+    seed: int | tuple[int, ...] = 0
+    """Of initial weights, order and noise. Several seeds are trained together, as one program."""
     checkpoint_epochs: int = 10
     """Epochs between two checkpoints; the last epoch always has one."""
+    checkpoint_minutes: float = 10.0
+    """Minutes after which there is a checkpoint within an epoch too."""
     num_devices: int | None = None
-    """Devices that share each batch; None takes as many as divide it."""
+    """Devices that share the work: seeds, if there are as many, else the rows of each batch. None takes as many as
+    divide it."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "checkpoint_epochs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1.")
-        if not 0 <= self.seed < 2**32:
+        if not self.checkpoint_minutes > 0:
+            raise ValueError(f"checkpoint_minutes is {self.checkpoint_minutes}; expected a number above 0.")
+        if not self.seeds or not all(0 <= seed < 2**32 for seed in self.seeds):
             raise ValueError(f"seed is {self.seed}; expected 0 to 2³² − 1.")
 
-
-class Rows(NamedTuple):
-    """A training set on the device.
-
-    Attributes:
-        image: `[N, H, W, C]` uint8 in 0 to 255 or float in [0, 1], or a table `[N, D]` of floats.
-        label: `[N]` int32, −1 where unknown.
-        labeled: `[L]` indices of the rows whose labels may be used, or None.
-    """
-
-    image: jax.Array
-    label: jax.Array
-    labeled: jax.Array | None = None
-
-
-class _Orders(NamedTuple):
-    """What an epoch visits: its rows, and the places in the labeled set that go with them, `[N]` each."""
-
-    rows: jax.Array
-    labeled: jax.Array | None
-
-
-class _Sums(NamedTuple):
-    """What an epoch adds up on the device.
-
-    Attributes:
-        metrics: sums over steps.
-        bad_step: the first step with a non-finite loss, −1 while there is none.
-        bad_phase: which of the losses that was.
-    """
-
-    metrics: Metrics
-    bad_step: jax.Array
-    bad_phase: jax.Array
-
-
-def batch_of(rows: Rows, indices: jax.Array, labeled: jax.Array | None = None) -> Batch:
-    """The rows at `indices [B]` as a batch, bytes turned into floats in [0, 1].
-
-    Args:
-        rows: see `Rows`.
-        indices: `[B]`.
-        labeled: `[B]` indices of the labeled rows that go with them, or None.
-    """
-    image = rows.image[indices]
-    if image.dtype == jnp.uint8:
-        image = image.astype(jnp.result_type(float)) / 255
-    return Batch(image, image, rows.label[indices], None if labeled is None else batch_of(rows, labeled))
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds, one or several."""
+        return self.seed if isinstance(self.seed, tuple) else (self.seed,)
 
 
 def fit(
@@ -108,14 +72,17 @@ def fit(
 ) -> TrainState:
     """Trains, and leaves checkpoints and a line of `metrics.jsonl` per epoch in a folder.
 
-    The same machine type, versions, rows and config give the same bytes, also after a kill and a resume.
+    The same machine type, versions, rows and config give the same bytes, also after a kill and a resume. SIGINT and
+    SIGTERM let the chunk of steps that runs come to its end, and save.
 
     Args:
-        make_algorithm: `axis_name -> algorithm`; the name is None on one device.
+        make_algorithm: `axis_name -> algorithm`; the name is None unless devices share each batch.
         rows: the training set, as arrays of numpy or jax.
-        config: see `TrainingConfig`.
+        config: see `TrainingConfig`. With several seeds, all that is returned or logged has a leading axis, or is a
+            list. One that diverges is frozen as it was before, and the others go on.
         folder: is made if need be.
-        evaluate: `(params, key) -> {name: []}`, jitted here and called after each epoch; the key is the epoch's own.
+        evaluate: `(params, key) -> {name: []}` for one seed, jitted here and called after each epoch; the key is the
+            epoch's own.
         resume: go on from the newest checkpoint in the folder, if there is one.
 
     Returns:
@@ -124,140 +91,138 @@ def fit(
     Raises:
         ValueError: for a batch larger than the training set, a folder in which a run has begun (without `resume`), or
             devices that do not divide the batch.
-        FloatingPointError: at the first non-finite loss; names its phase, epoch and step.
+        FloatingPointError: at the first non-finite loss; names its phase, epoch and step. `bad_batch.json` says which
+            rows it was of. Of several seeds: when the last one has diverged.
+        Stopped: after a signal, once a checkpoint is written.
     """
     num_rows = len(rows.image)
     if config.batch_size > num_rows:
         raise ValueError(f"A batch of {config.batch_size} is larger than the training set of {num_rows} rows.")
-    num_devices = parallel.num_usable_devices(config.batch_size, config.num_devices)
-    algorithm = make_algorithm(parallel.axis(num_devices))
-    root = jax.random.key(config.seed)
-    init_key, run_key, evaluation_key = (derive(root, name) for name in ("init", "run", "evaluation"))
+    several = isinstance(config.seed, tuple)
+    layout = parallel.layout(config.batch_size, len(config.seeds) if several else 0, config.num_devices)
+    algorithm = make_algorithm(layout.axis_name)
+    over_seeds: Callable[..., Any] = jax.vmap if several else lambda function, **_: function
+    roots = jax.vmap(jax.random.key)(np.array(config.seeds, np.uint32)) if several else jax.random.key(config.seeds[0])
+    init_key, run_key, evaluation_key = (derive(roots, name) for name in ("init", "run", "evaluation"))
     steps_per_epoch = num_rows // config.batch_size
+    num_steps = config.epochs * steps_per_epoch
 
     folder = Path(folder)
     log = folder / "metrics.jsonl"
     with contextlib.ExitStack() as stack:
         stack.enter_context(runs.lock(folder))
         saved = stack.enter_context(checkpoints(folder / "checkpoints"))
-        restored = saved.restore(jax.eval_shape(algorithm.init, init_key)) if resume else None
+        one = rows._replace(label=rows.label[0]) if rows.label.ndim == 2 else rows
+        one = one._replace(labeled=one.labeled[0]) if one.labeled is not None and one.labeled.ndim == 2 else one
+        shapes = metric_shapes(make_algorithm(None), one, config.batch_size)
+        start = over_seeds(lambda key: (algorithm.init(key), no_sums(shapes)))
+        restored = saved.restore(jax.eval_shape(start, init_key)) if resume else None
         if not resume and log.exists():
             raise ValueError(f"A run has begun in {folder}: resume it (--resume), or choose another folder (--out).")
-        num_done, state = restored or (0, algorithm.init(init_key))
-        runs.cut_lines(log, num_done)
-        if num_done >= config.epochs:
+        done, (state, sums) = restored or (0, jax.jit(start)(init_key))
+        runs.cut_lines(log, done // steps_per_epoch)
+        if done >= num_steps:
             return state
 
-        shapes = _metric_shapes(make_algorithm(None), rows, config.batch_size)
-        chunk = parallel.compiled(
-            _chunk(algorithm, config.batch_size // num_devices, parallel.axis(num_devices)),
-            num_devices,
+        advance = parallel.compiled(
+            over_seeds(
+                chunk(algorithm, layout.num_rows, layout.axis_name, freeze=several),
+                in_axes=(0, 0, seed_axes(rows), 0, 0, None, None),
+            ),
+            layout,
             donate_argnums=(0, 1),
         )
-        judge = evaluate and jax.jit(evaluate)
-        state, rows = parallel.replicated((state, rows), num_devices)
-        bar = stack.enter_context(progress(folder.name, num_done * steps_per_epoch, config.epochs * steps_per_epoch))
-        for epoch in range(num_done, config.epochs):
+        judge = evaluate and jax.jit(over_seeds(evaluate))
+        num_labeled = 0 if one.labeled is None else len(one.labeled)
+        place = functools.partial(parallel.placed, layout=layout)
+        state, sums, run_key = place((state, sums, run_key), of_seeds=several)
+        rows = Rows(
+            *(place(part, of_seeds=axis is not None) for part, axis in zip(rows, seed_axes(rows), strict=True))
+        )
+        told_to_stop = stack.enter_context(interrupts.deferred())
+        bar = stack.enter_context(progress(folder.name, done, num_steps))
+        last_saved, chunk_steps = time.perf_counter(), 1
+        for epoch in range(done // steps_per_epoch, config.epochs):
             started = time.perf_counter()
-            orders = _epoch_orders(run_key, epoch, num_rows, 0 if rows.labeled is None else len(rows.labeled))
-            orders, sums = parallel.replicated((orders, _no_sums(shapes)), num_devices)
-            for start in range(0, steps_per_epoch, _CHUNK_STEPS):
-                stop = min(start + _CHUNK_STEPS, steps_per_epoch)
-                state, sums = chunk(state, sums, rows, orders, run_key, start, stop)
-                _check_finite(sums, epoch + 1)
-                bar.update(stop - start)
-            line = {name: float(total) / steps_per_epoch for name, total in sums.metrics.items()}
+            visited = place(_epoch_orders(run_key, epoch, num_rows, num_labeled), of_seeds=several)
+            first, last = epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch
+            while done < last:
+                before, stop = time.perf_counter(), min(done + chunk_steps, last)
+                state, sums = advance(state, sums, rows, visited, run_key, done - first, stop - first)
+                _check_finite(sums, visited, config, epoch, first, folder)
+                bar.update(stop - done)
+                chunk_steps = _next_chunk(chunk_steps, stop - done, time.perf_counter() - before)
+                done = stop
+                number, minutes = told_to_stop(), (time.perf_counter() - last_saved) / 60
+                if done < last and (number is not None or minutes > config.checkpoint_minutes):
+                    saved.save(done, (state, sums))
+                    last_saved = time.perf_counter()
+                    if number is not None:
+                        raise _stopped(number, folder, done)
+            line = {name: _plain(total / steps_per_epoch) for name, total in sums.metrics.items()}
+            sums = sums._replace(metrics=jax.tree.map(jnp.zeros_like, sums.metrics))
             if judge:
-                scores = judge(state.params, jax.random.fold_in(evaluation_key, epoch))
-                line |= {name: float(value) for name, value in scores.items()}
+                scores = judge(state.params, _epoch_keys(evaluation_key, epoch))
+                line |= {name: _plain(value) for name, value in scores.items()}
             bar.set_postfix_str(_summary(line), refresh=False)
             seconds = round(time.perf_counter() - started, 3)
-            runs.add_line(log, {"epoch": epoch + 1, "step": int(state.step), **line, "seconds": seconds})
-            if (epoch + 1) % config.checkpoint_epochs == 0 or epoch + 1 == config.epochs:
-                saved.save(epoch + 1, state)
+            runs.add_line(log, {"epoch": epoch + 1, "step": done, **line, "seconds": seconds})
+            number = told_to_stop() if done < num_steps else None
+            if number is not None or (epoch + 1) % config.checkpoint_epochs == 0 or done == num_steps:
+                saved.save(done, (state, sums))
+                last_saved = time.perf_counter()
+            if number is not None:
+                raise _stopped(number, folder, done)
         return state
 
 
-def _chunk(algorithm: Algorithm, num_rows: int, axis_name: str | None) -> Callable[..., tuple[TrainState, _Sums]]:
-    """Steps `start` to `stop` of an epoch as one loop; `num_rows` of each batch are this device's."""
-
-    def run(
-        state: TrainState,
-        sums: _Sums,
-        rows: Rows,
-        orders: _Orders,
-        run_key: jax.Array,
-        start: jax.Array,
-        stop: jax.Array,
-    ) -> tuple[TrainState, _Sums]:
-        batch_size = num_rows * (1 if axis_name is None else jax.lax.axis_size(axis_name))
-        first = parallel.first_row(num_rows, axis_name)
-
-        def window(order: jax.Array, index: jax.Array) -> jax.Array:
-            return jax.lax.dynamic_slice(order, (index * batch_size + first,), (num_rows,))
-
-        def step(index: jax.Array, carry: tuple[TrainState, _Sums]) -> tuple[TrainState, _Sums]:
-            state, sums = carry
-            labeled = None
-            if rows.labeled is not None and orders.labeled is not None:
-                labeled = rows.labeled[window(orders.labeled, index)]
-            batch = batch_of(rows, window(orders.rows, index), labeled)
-            taken = state.step
-            state, metrics = algorithm.step(state, row_keys(run_key, taken, num_rows, first), batch)
-            return state, _added(sums, metrics, taken)
-
-        return jax.lax.fori_loop(start, stop, step, (state, sums))
-
-    return run
-
-
 @functools.partial(jax.jit, static_argnums=(2, 3))
-def _epoch_orders(run_key: jax.Array, epoch: jax.Array, num_rows: int, num_labeled: int) -> _Orders:
+def _epoch_orders(run_key: jax.Array, epoch: jax.Array, num_rows: int, num_labeled: int) -> Orders:
     """Jitted here, once for all trainings in a process."""
-    key = derive(run_key, "order")
-    labeled = labeled_order(key, epoch, num_rows, num_labeled) if num_labeled else None
-    return _Orders(order(key, epoch, num_rows), labeled)
+    if run_key.ndim:
+        return jax.vmap(lambda key: orders(key, epoch, num_rows, num_labeled))(run_key)
+    return orders(run_key, epoch, num_rows, num_labeled)
 
 
-def _added(sums: _Sums, metrics: Metrics, step: jax.Array) -> _Sums:
-    finite = jnp.stack([jnp.isfinite(metrics[name]) for name in _losses(metrics)])
-    is_first = (sums.bad_step < 0) & ~finite.all()
-    return _Sums(
-        metrics=jax.tree.map(jnp.add, sums.metrics, metrics),
-        bad_step=jnp.where(is_first, step, sums.bad_step),
-        bad_phase=jnp.where(is_first, jnp.argmin(finite).astype(jnp.int32), sums.bad_phase),
+@jax.jit
+def _epoch_keys(key: jax.Array, epoch: jax.Array) -> jax.Array:
+    return jax.vmap(lambda key: jax.random.fold_in(key, epoch))(key) if key.ndim else jax.random.fold_in(key, epoch)
+
+
+def _next_chunk(chunk_steps: int, taken: int, seconds: float) -> int:
+    """How many steps fit in a chunk; grows slowly, since the first one compiled too."""
+    fitting = math.ceil(taken * _CHUNK_SECONDS / max(seconds, 1e-9))
+    return max(1, min(fitting, 8 * chunk_steps))
+
+
+def _check_finite(sums: Sums, visited: Orders, config: TrainingConfig, epoch: int, first: int, folder: Path) -> None:
+    """Stops when no seed is left, and says which rows were the last one's undoing."""
+    bad_steps = np.atleast_1d(sums.bad_step)
+    if (bad_steps < 0).any():
+        return
+    index = int(bad_steps.argmax())
+    step, phase = int(bad_steps[index]), bad_phase(sums, int(np.atleast_1d(sums.bad_loss)[index]))
+    size = config.batch_size
+    batch = np.asarray(visited.rows).reshape(len(bad_steps), -1)[index, (step - first) * size :][:size]
+    where = {"phase": phase, "seed": config.seeds[index], "epoch": epoch + 1, "step": step, "rows": batch}
+    runs.write_json(folder / "bad_batch.json", where)
+    raise FloatingPointError(
+        f"The loss of the phase {phase!r} is not finite at epoch {epoch + 1}, step {step}, for the rows named in "
+        f"{folder / 'bad_batch.json'}. The last checkpoint is from before; a lower learning rate of that phase is the "
+        "usual cure."
     )
 
 
-def _losses(metrics: Metrics) -> list[str]:
-    """The names of the phases' losses; sorted, because jax sorts the keys of dicts that pass through it."""
-    return sorted(name for name in metrics if name.endswith("/loss"))
+def _stopped(number: int, folder: Path, step: int) -> interrupts.Stopped:
+    name = signal.Signals(number).name
+    return interrupts.Stopped(number, f"stopped by {name} after step {step}, which is saved in {folder}")
 
 
-def _metric_shapes(algorithm: Algorithm, rows: Rows, num_rows: int) -> Metrics:
-    """The metrics of a step, from a trace of one on a single device."""
-
-    def one_step(key: jax.Array, rows: Rows) -> Metrics:
-        indices = jnp.zeros(num_rows, jnp.int32)
-        batch = batch_of(rows, indices, None if rows.labeled is None else indices)
-        return algorithm.step(algorithm.init(key), row_keys(key, 0, num_rows), batch)[1]
-
-    return jax.eval_shape(one_step, jax.random.key(0), rows)
-
-
-def _no_sums(shapes: Metrics) -> _Sums:
-    zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
-    return _Sums(zeros, jnp.full((), -1, jnp.int32), jnp.zeros((), jnp.int32))
-
-
-def _check_finite(sums: _Sums, epoch: int) -> None:
-    step = int(sums.bad_step)
-    if step >= 0:
-        phase = _losses(sums.metrics)[int(sums.bad_phase)].removesuffix("/loss")
-        raise FloatingPointError(
-            f"The loss of the phase {phase!r} is not finite at epoch {epoch}, step {step}. The last checkpoint is "
-            "from before; a lower learning rate of that phase is the usual cure."
-        )
+def _plain(value: jax.Array) -> float | list[float | None] | None:
+    """A number, or a list of the seeds' numbers; None for those that are not finite, which JSON does not know."""
+    if np.ndim(value):
+        return [_plain(number) for number in np.asarray(value)]  # type: ignore[misc]
+    return float(value) if np.isfinite(value) else None
 
 
 def progress(name: str, done: int, total: int, *, unit: str = "step") -> Any:
@@ -276,5 +241,9 @@ def progress(name: str, done: int, total: int, *, unit: str = "step") -> Any:
     return tqdm(desc=name, initial=done, total=total, unit=unit, mininterval=interval, dynamic_ncols=True)
 
 
-def _summary(line: dict[str, float]) -> str:
-    return ", ".join(f"{name.removesuffix('/loss')} {line[name]:.3g}" for name in line if name.endswith("/loss"))
+def _summary(line: dict[str, Any]) -> str:
+    def text(value: float | Sequence[float | None] | None) -> str:
+        numbers = value if isinstance(value, list) else [value]
+        return "/".join("diverged" if number is None else f"{number:.3g}" for number in numbers)
+
+    return ", ".join(f"{name.removesuffix('/loss')} {text(line[name])}" for name in line if name.endswith("/loss"))

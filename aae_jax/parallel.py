@@ -1,8 +1,8 @@
-"""Devices at the edge: the same function, once on one device, or by `jax.pmap` on a shard of the batch each."""
+"""Devices at the edge: the same function on one device, by `jax.pmap` on a part of each batch, or on seeds apart."""
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -10,7 +10,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from aae_jax.types import Tree
 
-__all__ = ["AXIS", "axis", "compiled", "first_row", "num_usable_devices", "replicated"]
+__all__ = ["AXIS", "Layout", "compiled", "first_row", "layout", "num_usable_devices", "placed"]
 
 AXIS = "devices"
 """The name of the mapped axis over which batches are sharded."""
@@ -42,9 +42,43 @@ def num_usable_devices(batch_size: int, num_devices: int | None = None) -> int:
     return num_devices
 
 
-def axis(num_devices: int) -> str | None:
-    """The axis name to give to networks and algorithms: None on one device."""
-    return AXIS if num_devices > 1 else None
+class Layout(NamedTuple):
+    """What each device does.
+
+    Attributes:
+        num_devices: that share the work.
+        num_rows: rows of each batch that one device holds.
+        shares: "nothing" on one device; "rows" of each batch, or whole "seeds".
+    """
+
+    num_devices: int
+    num_rows: int
+    shares: Literal["nothing", "rows", "seeds"]
+
+    @property
+    def axis_name(self) -> str | None:
+        """The axis name to give to networks and algorithms: None unless devices share each batch."""
+        return AXIS if self.shares == "rows" else None
+
+
+def layout(batch_size: int, num_seeds: int, num_devices: int | None = None) -> Layout:
+    """Who does what: devices share the seeds where there are enough, which needs no talk between them, else the batch.
+
+    Args:
+        batch_size: rows of the global batch.
+        num_seeds: trained together; 0 for a single run.
+        num_devices: asked for; as many as go where None.
+
+    Raises:
+        ValueError: if that many devices are not there, or do not divide the batch.
+    """
+    available = jax.local_device_count()
+    if num_seeds >= (num_devices or available) > 1:
+        count = num_devices or max(count for count in range(1, available + 1) if num_seeds % count == 0)
+        if 1 < count <= available and num_seeds % count == 0:
+            return Layout(count, batch_size, "seeds")
+    count = num_usable_devices(batch_size, num_devices)
+    return Layout(count, batch_size // count, "rows" if count > 1 else "nothing")
 
 
 def first_row(num_rows: int, axis_name: str | None) -> jax.Array | int:
@@ -52,12 +86,13 @@ def first_row(num_rows: int, axis_name: str | None) -> jax.Array | int:
     return 0 if axis_name is None else jax.lax.axis_index(axis_name) * num_rows
 
 
-def compiled(function: Callable[..., Any], num_devices: int, *, donate_argnums: tuple[int, ...]) -> Callable[..., Any]:
-    """`function` jitted on one device, or mapped over several with all arguments and results replicated.
+def compiled(function: Callable[..., Any], layout: Layout, *, donate_argnums: tuple[int, ...]) -> Callable[..., Any]:
+    """`function` jitted, or where devices share each batch mapped over them with all else replicated.
 
-    On several devices the function runs with the axis `AXIS`, and picks its own rows by `first_row`.
+    A mapped function runs with the axis `AXIS`, and picks its own rows by `first_row`.
     """
-    if num_devices == 1:
+    if layout.shares != "rows":
+        # Seeds that are placed on several devices stay there: nothing in the program joins them.
         return jax.jit(function, donate_argnums=donate_argnums)
     # Everything is replicated, but pmap wants an axis to map over: an argument that nobody reads.
     in_axes = (*(None for _ in inspect.signature(function).parameters), 0)
@@ -66,15 +101,22 @@ def compiled(function: Callable[..., Any], num_devices: int, *, donate_argnums: 
         AXIS,
         in_axes=in_axes,
         out_axes=None,
-        devices=jax.local_devices()[:num_devices],
+        devices=jax.local_devices()[: layout.num_devices],
         donate_argnums=donate_argnums,
     )
-    return lambda *arguments: mapped(*arguments, np.arange(num_devices))
+    return lambda *arguments: mapped(*arguments, np.arange(layout.num_devices))
 
 
-def replicated(tree: Tree, num_devices: int) -> Tree:
-    """A tree of arrays placed whole on each of the devices."""
-    devices = jax.local_devices()[:num_devices]
-    if num_devices == 1:
+def placed(tree: Tree, *, layout: Layout, of_seeds: bool) -> Tree:
+    """A tree of arrays on the devices that work with it: whole on each, or each seed where it is trained.
+
+    Args:
+        tree: of arrays.
+        layout: who does what.
+        of_seeds: whether the arrays' first axis is that of the seeds.
+    """
+    devices = jax.local_devices()[: layout.num_devices]
+    if layout.num_devices == 1:
         return jax.device_put(tree, devices[0])
-    return jax.device_put(tree, NamedSharding(Mesh(devices, (AXIS,)), PartitionSpec()))
+    spec = PartitionSpec(AXIS) if of_seeds and layout.shares == "seeds" else PartitionSpec()
+    return jax.device_put(tree, NamedSharding(Mesh(devices, (AXIS,)), spec))

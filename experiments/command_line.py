@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from aae_jax.interrupts import Stopped
+
 __all__ = ["run"]
 
 Config = TypeVar("Config")
@@ -20,7 +22,7 @@ def run(
     """Reads a config from the command line and calls `main` with it.
 
     Every field of the config is an option, explained by its docstring; `--preset` chooses the defaults of the others.
-    A mistake of the user's ends the process with one line and status 2, an interrupt with status 130.
+    A mistake of the user's ends the process with one line and status 2, SIGINT with status 130, SIGTERM with 143.
 
     Args:
         main: an experiment.
@@ -38,6 +40,8 @@ def run(
         return main(config)
     except (ValueError, FileNotFoundError, FloatingPointError) as error:
         _leave(2, f"error: {error}")
+    except Stopped as stop:
+        _leave(128 + stop.number, f"{stop}; the same command with --resume goes on from there")
     except KeyboardInterrupt:
         _leave(130, "stopped; the same command with --resume goes on from the last checkpoint, if there is one")
 

@@ -27,7 +27,9 @@ ARROWS = {
     "data": set(),
     "checkpoints": {"types"},
     "runs": set(),
-    "loop": {"types", "keys", "data", "parallel", "checkpoints", "runs"},
+    "interrupts": set(),
+    "epoch": {"types", "keys", "data", "parallel"},
+    "loop": {"types", "keys", "epoch", "parallel", "checkpoints", "runs", "interrupts"},
     "configs": {
         *("types", "losses", "priors", "heads", "likelihoods", "networks", "models", "adapters"),
         *("checkpoints", "runs"),

@@ -1,6 +1,10 @@
 """Training on real digits: the same bytes however it is cut, killed and resumed; and what stops it."""
 
+import contextlib
+import dataclasses
 import json
+import os
+import signal
 
 import chex
 import jax
@@ -9,7 +13,20 @@ import numpy as np
 import optax
 import pytest
 
-from aae_jax import ModelConfig, Rows, TrainingConfig, algorithm, build, corruption, data, fit, loop, models, networks
+from aae_jax import (
+    ModelConfig,
+    Rows,
+    TrainingConfig,
+    algorithm,
+    build,
+    corruption,
+    data,
+    fit,
+    interrupts,
+    loop,
+    models,
+    networks,
+)
 from aae_jax.types import Model, Phase
 
 CONFIG = ModelConfig("vae", (28, 28, 1), hidden_sizes=(8,), weight_std=None)
@@ -58,7 +75,7 @@ def test_the_log_counts_epochs_and_steps_and_the_loss_falls(whole):
 
 def test_chunks_do_not_change_a_byte(whole, rows, tmp_path, monkeypatch):
     state, folder = whole
-    monkeypatch.setattr(loop, "_CHUNK_STEPS", 4)
+    monkeypatch.setattr(loop, "_CHUNK_SECONDS", 0.0)
     assert_same_bytes(fit(make_vae, rows, ONE_DEVICE, tmp_path), state)
     assert log_of(tmp_path) == log_of(folder)
 
@@ -84,6 +101,114 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(whole, rows, tmp_path):
     loop.runs.add_line(tmp_path / "metrics.jsonl", {"epoch": 2, "step": 12})
     assert_same_bytes(fit(make_vae, rows, ONE_DEVICE, tmp_path, resume=True), state)
     assert log_of(tmp_path) == log_of(folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("steps", [4, 6], ids=["inside an epoch", "at its end"])
+def test_a_signal_saves_and_stops_and_the_run_resumes_to_the_same_bytes(whole, rows, tmp_path, number, steps):
+    state, folder = whole
+    handlers = [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
+
+    class Bar(contextlib.nullcontext):
+        count = 0
+
+        def __enter__(self):
+            return self
+
+        def update(self, taken):
+            self.count += taken
+            if self.count == steps:
+                os.kill(os.getpid(), number)
+
+        def set_postfix_str(self, text, refresh):
+            pass
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "_CHUNK_SECONDS", 0.0)
+        patch.setattr(loop, "progress", lambda *arguments: Bar())
+        with pytest.raises(interrupts.Stopped, match=rf"stopped by {number.name} after step {steps}, .*saved") as stop:
+            fit(make_vae, rows, ONE_DEVICE, tmp_path)
+    assert stop.value.number == number
+    assert [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()] == [str(steps)]
+    assert_same_bytes(fit(make_vae, rows, ONE_DEVICE, tmp_path, resume=True), state)
+    assert log_of(tmp_path) == log_of(folder)
+
+
+def test_time_that_passes_inside_an_epoch_is_saved_too(whole, rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "_CHUNK_SECONDS", 0.0)
+    terms = dataclasses.replace(ONE_DEVICE, epochs=1, checkpoint_minutes=1e-9)
+    fit(make_vae, rows, terms, tmp_path)
+    assert sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()) == [5, 6]
+
+
+SEEDS, LABELED = (0, 1, 5, 9), jnp.arange(4 * 10).reshape(4, 10)
+"""Four seeds, each of which knows other labels."""
+
+
+def fit_classes(rows, folder, seed, labeled, num_devices):
+    def make(axis_name):
+        model = build(dataclasses.replace(CONFIG, variant="semi_supervised_aae", num_classes=10), axis_name=axis_name)
+        optimizers = {phase.name: optax.sgd(1e-3, momentum=0.9) for phase in model.phases}
+        return algorithm(model, optimizers, corrupt=corruption.gaussian_noise(0.3), axis_name=axis_name)
+
+    def evaluate(params, key):
+        return {"draw": jax.random.uniform(key)}
+
+    terms = TrainingConfig(epochs=2, batch_size=20, num_devices=num_devices, seed=seed)
+    return fit(make, rows._replace(labeled=labeled), terms, folder, evaluate=evaluate)
+
+
+@pytest.fixture(scope="module")
+def one_seed(rows, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("alone")
+    return fit_classes(rows, folder, SEEDS[2], LABELED[2], 1), log_of(folder)
+
+
+# Four seeds on four devices are one each; on two, two each.
+@pytest.mark.parametrize("num_devices", [1, 2, 4])
+def test_seeds_together_are_each_seed_alone(rows, one_seed, tmp_path, num_devices):
+    alone, expected = one_seed
+    together = fit_classes(rows, tmp_path, SEEDS, LABELED, num_devices)
+    of_seed = jax.tree.map(lambda leaf: leaf[2], together)
+    chex.assert_trees_all_close(jax.device_get(of_seed), jax.device_get(alone), rtol=1e-4, atol=1e-5)
+    for line, mine in zip(log_of(tmp_path), expected, strict=True):
+        found = {name: value[2] if isinstance(value, list) else value for name, value in line.items()}
+        assert found == pytest.approx(mine, rel=1e-4)
+
+
+def test_seeds_resume_to_the_same_bytes(rows, tmp_path):
+    terms = dataclasses.replace(ONE_DEVICE, seed=(3, 4))
+    state = fit(make_vae, rows, terms, tmp_path / "whole")
+    fit(make_vae, rows, dataclasses.replace(terms, epochs=2), tmp_path / "parts")
+    assert_same_bytes(fit(make_vae, rows, terms, tmp_path / "parts", resume=True), state)
+    assert log_of(tmp_path / "parts") == log_of(tmp_path / "whole")
+
+
+def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(rows, tmp_path):
+    # One weight, drawn from [0, 1); it grows by 0.1 a step, and above 1.5 its loss is not finite.
+    def make(axis_name):
+        def loss(params, keys, batch):
+            weight = params["line"]
+            value = jnp.where(weight < 1.5, -weight, jnp.nan)
+            return value, {"grow/loss": value}
+
+        network = networks.Network(init=jax.random.uniform, apply=lambda w, x: w * x)
+        return algorithm(Model({"line": network}, (Phase("grow", ("line",), loss),)), {"grow": optax.sgd(0.1)})
+
+    terms = TrainingConfig(epochs=2, batch_size=20, num_devices=1, seed=tuple(range(8)))
+    state = fit(make, rows, terms, tmp_path)
+    # 12 steps: those that start from above 0.4 pass 1.5 on the way and stay at the first value above it.
+    weights = np.asarray(state.params["line"])
+    diverged = weights >= 1.5
+    assert diverged.any() and not diverged.all() and (weights < 1.6).all()
+    last = log_of(tmp_path)[1]["grow/loss"]
+    assert [value is None for value in last] == diverged.tolist()
+    assert int(state.step[~diverged].min()) == 12 and int(state.step[diverged].max()) < 12
+    # When none is left, the run stops.
+    with pytest.raises(FloatingPointError, match="'grow' is not finite at epoch 3"):
+        fit(make, rows, dataclasses.replace(terms, epochs=3), tmp_path, resume=True)
+    assert len(json.loads((tmp_path / "bad_batch.json").read_text())["rows"]) == 20
 
 
 def test_a_finished_run_resumes_to_itself(whole, rows):
@@ -137,7 +262,7 @@ def test_a_non_finite_loss_stops_with_phase_and_step_and_keeps_the_last_checkpoi
     with pytest.raises(FloatingPointError, match=r"phase '(poison|reconstruction)' is not finite at epoch 2, step"):
         fit(make_failing, rows, ONE_DEVICE, tmp_path)
     assert len(log_of(tmp_path)) == 1
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()] == ["1"]
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()] == ["6"]
 
 
 def test_only_labeled_rows_give_labels(rows, tmp_path):

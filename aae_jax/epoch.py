@@ -1,0 +1,182 @@
+"""Training on the device: a chunk of an epoch's steps as one loop, and what an epoch adds up.
+
+Several seeds are the same functions under `jax.vmap`: states, sums, orders and run keys with a leading axis, over one
+copy of the images.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from aae_jax import parallel
+from aae_jax.data import labeled_order, order
+from aae_jax.keys import derive, row_keys
+from aae_jax.types import Algorithm, Batch, Metrics, TrainState
+
+__all__ = [
+    "Orders",
+    "Rows",
+    "Sums",
+    "bad_phase",
+    "batch_of",
+    "chunk",
+    "metric_shapes",
+    "no_sums",
+    "orders",
+    "seed_axes",
+]
+
+
+class Rows(NamedTuple):
+    """A training set on the device.
+
+    Attributes:
+        image: `[N, H, W, C]` uint8 in 0 to 255 or float in [0, 1], or a table `[N, D]` of floats.
+        label: `[N]` int32, −1 where unknown; `[S, N]` where each of S seeds knows others.
+        labeled: `[L]` indices of the rows whose labels may be used, or None; `[S, L]` for S seeds.
+    """
+
+    image: jax.Array
+    label: jax.Array
+    labeled: jax.Array | None = None
+
+
+class Orders(NamedTuple):
+    """What an epoch visits: its rows, and the places in the labeled set that go with them, `[N]` each."""
+
+    rows: jax.Array
+    labeled: jax.Array | None
+
+
+class Sums(NamedTuple):
+    """What an epoch adds up.
+
+    Attributes:
+        metrics: sums over steps.
+        bad_step: the first step with a non-finite loss, −1 while there is none.
+        bad_loss: which of the losses that was, see `bad_phase`.
+    """
+
+    metrics: Metrics
+    bad_step: jax.Array
+    bad_loss: jax.Array
+
+
+def seed_axes(rows: Rows) -> Rows:
+    """Along which axis of the rows the seeds differ, for `jax.vmap`: their labels', where they have such an axis."""
+    labeled = 0 if rows.labeled is not None and rows.labeled.ndim == 2 else None
+    return Rows(image=None, label=0 if rows.label.ndim == 2 else None, labeled=labeled)  # type: ignore[arg-type]
+
+
+def batch_of(rows: Rows, indices: jax.Array, labeled: jax.Array | None = None) -> Batch:
+    """The rows at `indices [B]` as a batch, bytes turned into floats in [0, 1].
+
+    Args:
+        rows: see `Rows`.
+        indices: `[B]`.
+        labeled: `[B]` indices of the labeled rows that go with them, or None.
+    """
+    image = rows.image[indices]
+    if image.dtype == jnp.uint8:
+        image = image.astype(jnp.result_type(float)) / 255
+    return Batch(image, image, rows.label[indices], None if labeled is None else batch_of(rows, labeled))
+
+
+def orders(run_key: jax.Array, epoch: jax.Array | int, num_rows: int, num_labeled: int) -> Orders:
+    """What an epoch visits.
+
+    Args:
+        run_key: the key of the whole run.
+        epoch: from 0.
+        num_rows: of the training set.
+        num_labeled: of them, 0 where no labels are set apart.
+    """
+    key = derive(run_key, "order")
+    labeled = labeled_order(key, epoch, num_rows, num_labeled) if num_labeled else None
+    return Orders(order(key, epoch, num_rows), labeled)
+
+
+def chunk(
+    algorithm: Algorithm, num_rows: int, axis_name: str | None, *, freeze: bool
+) -> Callable[..., tuple[TrainState, Sums]]:
+    """Steps `start` to `stop` of an epoch as one loop with traced bounds: one executable for chunks of any length.
+
+    Args:
+        algorithm: see `Algorithm`.
+        num_rows: rows of each batch that are this device's.
+        axis_name: of the mapped axis over which batches are sharded.
+        freeze: keep the state as it was before the first non-finite loss, so that other seeds can go on.
+
+    Returns:
+        `(state, sums, rows, orders, run_key, start, stop) -> (state, sums)`.
+    """
+
+    def run(
+        state: TrainState,
+        sums: Sums,
+        rows: Rows,
+        orders: Orders,
+        run_key: jax.Array,
+        start: jax.Array,
+        stop: jax.Array,
+    ) -> tuple[TrainState, Sums]:
+        batch_size = num_rows * (1 if axis_name is None else jax.lax.axis_size(axis_name))
+        first = parallel.first_row(num_rows, axis_name)
+
+        def window(order: jax.Array, index: jax.Array) -> jax.Array:
+            return jax.lax.dynamic_slice(order, (index * batch_size + first,), (num_rows,))
+
+        def step(index: jax.Array, carry: tuple[TrainState, Sums]) -> tuple[TrainState, Sums]:
+            state, sums = carry
+            labeled = None
+            if rows.labeled is not None and orders.labeled is not None:
+                labeled = rows.labeled[window(orders.labeled, index)]
+            batch = batch_of(rows, window(orders.rows, index), labeled)
+            new, metrics = algorithm.step(state, row_keys(run_key, state.step, num_rows, first), batch)
+            sums = _added(sums, metrics, state.step)
+            if freeze:
+                new = jax.tree.map(lambda new, old: jnp.where(sums.bad_step < 0, new, old), new, state)
+            return new, sums
+
+        return jax.lax.fori_loop(start, stop, step, (state, sums))
+
+    return run
+
+
+def _added(sums: Sums, metrics: Metrics, step: jax.Array) -> Sums:
+    finite = jnp.stack([jnp.isfinite(metrics[name]) for name in _losses(metrics)])
+    is_first = (sums.bad_step < 0) & ~finite.all()
+    return Sums(
+        metrics=jax.tree.map(jnp.add, sums.metrics, metrics),
+        bad_step=jnp.where(is_first, step, sums.bad_step),
+        bad_loss=jnp.where(is_first, jnp.argmin(finite).astype(jnp.int32), sums.bad_loss),
+    )
+
+
+def _losses(metrics: Metrics) -> list[str]:
+    """The names of the phases' losses; sorted, because jax sorts the keys of dicts that pass through it."""
+    return sorted(name for name in metrics if name.endswith("/loss"))
+
+
+def bad_phase(sums: Sums, bad_loss: int) -> str:
+    """The name of the phase whose loss has the number `bad_loss`."""
+    return _losses(sums.metrics)[bad_loss].removesuffix("/loss")
+
+
+def metric_shapes(algorithm: Algorithm, rows: Rows, num_rows: int) -> Metrics:
+    """The metrics of a step, from a trace of one on a single device; `rows` are those of one seed."""
+
+    def one_step(key: jax.Array, rows: Rows) -> Metrics:
+        indices = jnp.zeros(num_rows, jnp.int32)
+        batch = batch_of(rows, indices, None if rows.labeled is None else indices)
+        return algorithm.step(algorithm.init(key), row_keys(key, 0, num_rows), batch)[1]
+
+    return jax.eval_shape(one_step, jax.random.key(0), rows)
+
+
+def no_sums(shapes: Metrics) -> Sums:
+    """The sums before the first step."""
+    zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
+    return Sums(zeros, jnp.full((), -1, jnp.int32), jnp.zeros((), jnp.int32))
