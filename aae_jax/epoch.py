@@ -1,7 +1,7 @@
 """Training on the device: a chunk of an epoch's steps as one loop, and what an epoch adds up.
 
-Several seeds are the same functions under `jax.vmap`: states, sums, orders and run keys with a leading axis, over one
-copy of the images.
+Several seeds are the same functions by `aae_jax.parallel.over_seeds`: states, sums, orders and run keys with a leading
+axis, over one copy of the images.
 """
 
 from collections.abc import Callable
@@ -65,7 +65,7 @@ class Sums(NamedTuple):
 
 
 def seed_axes(rows: Rows) -> Rows:
-    """Along which axis of the rows the seeds differ, for `jax.vmap`: their labels', where they have such an axis."""
+    """Which parts of the rows have an axis of the seeds, as `jax.vmap` wants to know it: labels may."""
     labeled = 0 if rows.labeled is not None and rows.labeled.ndim == 2 else None
     return Rows(image=None, label=0 if rows.label.ndim == 2 else None, labeled=labeled)  # type: ignore[arg-type]
 
@@ -98,16 +98,16 @@ def orders(run_key: jax.Array, epoch: jax.Array | int, num_rows: int, num_labele
     return Orders(order(key, epoch, num_rows), labeled)
 
 
-def chunk(
-    algorithm: Algorithm, num_rows: int, axis_name: str | None, *, freeze: bool
-) -> Callable[..., tuple[TrainState, Sums]]:
+def chunk(algorithm: Algorithm, num_rows: int, axis_name: str | None) -> Callable[..., tuple[TrainState, Sums]]:
     """Steps `start` to `stop` of an epoch as one loop with traced bounds: one executable for chunks of any length.
+
+    The loop ends at the first non-finite loss, and does not begin again after one: of several seeds, the one that
+    diverges stays there.
 
     Args:
         algorithm: see `Algorithm`.
         num_rows: rows of each batch that are this device's.
         axis_name: of the mapped axis over which batches are sharded.
-        freeze: keep the state as it was before the first non-finite loss, so that other seeds can go on.
 
     Returns:
         `(state, sums, rows, orders, run_key, start, stop) -> (state, sums)`.
@@ -128,19 +128,22 @@ def chunk(
         def window(order: jax.Array, index: jax.Array) -> jax.Array:
             return jax.lax.dynamic_slice(order, (index * batch_size + first,), (num_rows,))
 
-        def step(index: jax.Array, carry: tuple[TrainState, Sums]) -> tuple[TrainState, Sums]:
-            state, sums = carry
+        def goes_on(carry: tuple[jax.Array, TrainState, Sums]) -> jax.Array:
+            index, _, sums = carry
+            return (index < stop) & (sums.bad_step < 0)
+
+        def step(carry: tuple[jax.Array, TrainState, Sums]) -> tuple[jax.Array, TrainState, Sums]:
+            index, state, sums = carry
             labeled = None
             if rows.labeled is not None and orders.labeled is not None:
                 labeled = rows.labeled[window(orders.labeled, index)]
             batch = batch_of(rows, window(orders.rows, index), labeled)
-            new, metrics = algorithm.step(state, row_keys(run_key, state.step, num_rows, first), batch)
-            sums = _added(sums, metrics, state.step)
-            if freeze:
-                new = jax.tree.map(lambda new, old: jnp.where(sums.bad_step < 0, new, old), new, state)
-            return new, sums
+            taken = state.step
+            state, metrics = algorithm.step(state, row_keys(run_key, taken, num_rows, first), batch)
+            return index + 1, state, _added(sums, metrics, taken)
 
-        return jax.lax.fori_loop(start, stop, step, (state, sums))
+        _, state, sums = jax.lax.while_loop(goes_on, step, (jnp.asarray(start), state, sums))
+        return state, sums
 
     return run
 

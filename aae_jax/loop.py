@@ -79,7 +79,7 @@ def fit(
         make_algorithm: `axis_name -> algorithm`; the name is None unless devices share each batch.
         rows: the training set, as arrays of numpy or jax.
         config: see `TrainingConfig`. With several seeds, all that is returned or logged has a leading axis, or is a
-            list. One that diverges is frozen as it was before, and the others go on.
+            list. One that diverges stays where it did, and the others go on.
         folder: is made if need be.
         evaluate: `(params, key) -> {name: []}` for one seed, jitted here and called after each epoch; the key is the
             epoch's own.
@@ -125,12 +125,10 @@ def fit(
             return state
 
         advance = parallel.compiled(
-            over_seeds(
-                chunk(algorithm, layout.num_rows, layout.axis_name, freeze=several),
-                in_axes=(0, 0, seed_axes(rows), 0, 0, None, None),
-            ),
+            chunk(algorithm, layout.num_rows, layout.axis_name),
             layout,
             donate_argnums=(0, 1),
+            in_axes=(0, 0, seed_axes(rows), 0, 0, None, None) if several else None,
         )
         judge = evaluate and jax.jit(over_seeds(evaluate))
         num_labeled = 0 if one.labeled is None else len(one.labeled)

@@ -1,7 +1,7 @@
 """Devices at the edge: the same function on one device, by `jax.pmap` on a part of each batch, or on seeds apart."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -10,7 +10,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from aae_jax.types import Tree
 
-__all__ = ["AXIS", "Layout", "compiled", "first_row", "layout", "num_usable_devices", "placed"]
+__all__ = ["AXIS", "Layout", "compiled", "first_row", "layout", "num_usable_devices", "over_seeds", "placed"]
 
 AXIS = "devices"
 """The name of the mapped axis over which batches are sharded."""
@@ -86,22 +86,86 @@ def first_row(num_rows: int, axis_name: str | None) -> jax.Array | int:
     return 0 if axis_name is None else jax.lax.axis_index(axis_name) * num_rows
 
 
-def compiled(function: Callable[..., Any], layout: Layout, *, donate_argnums: tuple[int, ...]) -> Callable[..., Any]:
-    """`function` jitted, or where devices share each batch mapped over them with all else replicated.
+def over_seeds(function: Callable[..., Any], in_axes: Sequence[Any]) -> Callable[..., Any]:
+    """A function of one seed as one of several, whose arrays have a leading axis.
 
-    A mapped function runs with the axis `AXIS`, and picks its own rows by `first_row`.
+    On accelerators by `jax.vmap`, which fills them. On CPUs one seed after the other within the program: their
+    matrix products are slower in batches than one by one.
+
+    Args:
+        function: of arrays.
+        in_axes: as of `jax.vmap`: 0 or None for each argument, or a tree of them.
     """
-    if layout.shares != "rows":
-        # Seeds that are placed on several devices stay there: nothing in the program joins them.
-        return jax.jit(function, donate_argnums=donate_argnums)
+    if jax.default_backend() != "cpu":
+        return jax.vmap(function, in_axes=tuple(in_axes))
+
+    def one_by_one(*arguments: Any) -> Any:
+        axes = jax.tree.leaves(_of_leaves(in_axes, arguments, lambda axis: axis is None))
+        leaves, structure = jax.tree.flatten(arguments)
+        shared = [leaf if is_shared else None for leaf, is_shared in zip(leaves, axes, strict=True)]
+
+        def of_seed(own: list[Any]) -> Any:
+            rest = iter(own)
+            whole = [next(rest) if leaf is None else leaf for leaf in shared]
+            return function(*jax.tree.unflatten(structure, whole))
+
+        return jax.lax.map(of_seed, [leaf for leaf, is_shared in zip(leaves, axes, strict=True) if not is_shared])
+
+    return one_by_one
+
+
+def _of_leaves(in_axes: Any, arguments: Any, of_axis: Callable[[Any], Any]) -> Any:
+    """A tree like `arguments` with `of_axis(axis)` at each leaf."""
+    return jax.tree.map(
+        lambda axis, argument: jax.tree.map(lambda _: of_axis(axis), argument),
+        tuple(in_axes),
+        arguments,
+        is_leaf=lambda axis: axis is None,
+    )
+
+
+def compiled(
+    function: Callable[..., Any],
+    layout: Layout,
+    *,
+    donate_argnums: tuple[int, ...],
+    in_axes: Sequence[Any] | None = None,
+) -> Callable[..., Any]:
+    """`function` jitted; where devices share the work, mapped over them.
+
+    Devices that share each batch run it with the axis `AXIS`, all arguments replicated, and pick their own rows by
+    `first_row`. Devices that share the seeds do not know of each other.
+
+    Args:
+        function: of one seed.
+        layout: who does what.
+        donate_argnums: as of `jax.jit`.
+        in_axes: where the arguments have an axis of seeds, see `over_seeds`; None for a single run.
+    """
+    of_all = function if in_axes is None else over_seeds(function, in_axes)
+    if layout.shares == "nothing":
+        return jax.jit(of_all, donate_argnums=donate_argnums)
+    devices = jax.local_devices()[: layout.num_devices]
+    if layout.shares == "seeds":
+        assert in_axes is not None, "there are seeds to share"
+
+        def apart(*arguments: Any) -> Any:
+            specs = _of_leaves(
+                in_axes, arguments, lambda axis: PartitionSpec() if axis is None else PartitionSpec(AXIS)
+            )
+            mesh = Mesh(np.array(devices), (AXIS,))
+            mapped = jax.shard_map(of_all, mesh=mesh, in_specs=specs, out_specs=PartitionSpec(AXIS), check_vma=False)
+            return mapped(*arguments)
+
+        return jax.jit(apart, donate_argnums=donate_argnums)
     # Everything is replicated, but pmap wants an axis to map over: an argument that nobody reads.
-    in_axes = (*(None for _ in inspect.signature(function).parameters), 0)
+    num_arguments = len(inspect.signature(function).parameters)
     mapped = jax.pmap(
-        lambda *arguments: function(*arguments[:-1]),
+        lambda *arguments: of_all(*arguments[:-1]),
         AXIS,
-        in_axes=in_axes,
+        in_axes=(*[None] * num_arguments, 0),
         out_axes=None,
-        devices=jax.local_devices()[: layout.num_devices],
+        devices=devices,
         donate_argnums=donate_argnums,
     )
     return lambda *arguments: mapped(*arguments, np.arange(layout.num_devices))

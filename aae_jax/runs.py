@@ -8,16 +8,30 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_line", "check_config", "cut_lines", "environment", "lock", "provenance", "read_json", "write_json"]
+__all__ = [
+    "add_line",
+    "check_config",
+    "cut_lines",
+    "environment",
+    "lock",
+    "provenance",
+    "read_json",
+    "write_json",
+    "write_lines",
+]
 
 
 def write_json(path: Path, value: Any) -> None:
     """Writes a JSON file, atomically; frozen dataclasses and numpy scalars become plain values."""
-    text = json.dumps(value, indent=2, default=_plain, allow_nan=False) + "\n"
+    _replace(path, json.dumps(value, indent=2, default=_plain, allow_nan=False) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Puts a whole file in place of what is there, or leaves that."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -48,14 +62,17 @@ def add_line(path: Path, line: dict[str, Any]) -> None:
         file.write(json.dumps(line, default=_plain) + "\n")
 
 
+def write_lines(path: Path, lines: Sequence[dict[str, Any]]) -> None:
+    """Writes a file of JSON lines, atomically."""
+    _replace(path, "".join(json.dumps(line, default=_plain) + "\n" for line in lines))
+
+
 def cut_lines(path: Path, count: int) -> None:
     """Cuts a file of JSON lines back to its first `count`, those that a checkpoint covers."""
     if path.exists():
         lines = path.read_text().splitlines(keepends=True)
         if len(lines) > count:
-            partial = path.with_name(f".{path.name}.{os.getpid()}")
-            partial.write_text("".join(lines[:count]))
-            os.replace(partial, path)
+            _replace(path, "".join(lines[:count]))
 
 
 def check_config(path: Path, config: Any, *, resume: bool) -> None:

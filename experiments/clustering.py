@@ -64,7 +64,7 @@ PRESETS = command_line.preset_field(
 def main(config: Config) -> dict[str, Any]:
     """Trains, evaluates, draws; returns the metrics."""
     dataset = config.load()
-    metrics = reports.run_seeds("clustering", config, dataset, _one_seed)
+    metrics = reports.run_seeds("clustering", config, dataset, _train, _judge)
     reports.print_metrics(
         metrics,
         {
@@ -79,17 +79,18 @@ def main(config: Config) -> dict[str, Any]:
     return metrics
 
 
-def _one_seed(config: Config, dataset: Dataset, seed: int, folder: Path) -> tuple[reports.Metrics, reports.Evidence]:
+def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
+    sizes = {"code_size": config.style_size, "num_clusters": config.clusters}
+    model_config = config.model_config(AAE, dataset, **sizes)
+    scores = training.head_rule_error
+    return {AAE: training.train_model("clustering", config, model_config, dataset, AAE, scores=scores)}
+
+
+def _judge(
+    config: Config, dataset: Dataset, index: int, trained: dict[str, training.Trained]
+) -> tuple[reports.Metrics, reports.Evidence]:
     """One seed: the errors, and the clusters that they are counted from."""
-    model, params = training.train_model(
-        "clustering",
-        config,
-        config.model_config(AAE, dataset, code_size=config.style_size, num_clusters=config.clusters),
-        dataset,
-        seed,
-        folder / AAE,
-        scores=training.head_rule_error,
-    )
+    model, params = trained[AAE]
     probabilities = training.encoded(model, params, dataset.validation)["category"]
     evidence = {
         "head": np.where(dataset.validation.label[:, None] >= 0, probabilities, -1).argmax(0).astype(np.int32),

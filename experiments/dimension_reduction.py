@@ -63,7 +63,7 @@ PRESETS = command_line.preset_field(
 def main(config: Config) -> dict[str, Any]:
     """Trains, evaluates, draws; returns the metrics."""
     dataset = config.load()
-    metrics = reports.run_seeds("dimension_reduction", config, dataset, _one_seed)
+    metrics = reports.run_seeds("dimension_reduction", config, dataset, _train, _judge)
     lines = {
         f"{panel}/{rule}/error": f"{panel}, test error by {RULES[rule]}" for panel in config.panels for rule in RULES
     }
@@ -73,24 +73,32 @@ def main(config: Config) -> dict[str, Any]:
     return metrics
 
 
-def _one_seed(config: Config, dataset: Dataset, seed: int, folder: Path) -> tuple[reports.Metrics, reports.Evidence]:
-    """The panels of one seed: test errors, the predictions that they are counted from, and codes to draw."""
-    evidence = {"label": dataset.test.label.astype(np.int16)}
+def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
+    trained, label = {}, dataset.train.label
     for panel in config.panels:
         size, num_labels = PANELS[panel]
+        options = {"code_size": size, "eta": config.eta, "num_clusters": 0 if num_labels else config.clusters}
         variant = "semi_supervised_dimension_reduction_aae" if num_labels else "dimension_reduction_aae"
-        num_clusters = 0 if num_labels else config.clusters
-        model_config = config.model_config(variant, dataset, code_size=size, eta=config.eta, num_clusters=num_clusters)
-        model, params = training.train_model(
+        seeds = range(config.seed, config.seed + config.seeds)
+        trained[panel] = training.train_model(
             "dimension_reduction",
             config,
-            model_config,
+            config.model_config(variant, dataset, **options),
             dataset,
-            seed,
-            folder / panel,
-            labeled=labeled_subset(dataset.train.label, num_labels, seed) if num_labels else None,
+            panel,
+            labeled=np.stack([labeled_subset(label, num_labels, seed) for seed in seeds]) if num_labels else None,
             scores=training.validation_error if num_labels else training.head_rule_error,
         )
+    return trained
+
+
+def _judge(
+    config: Config, dataset: Dataset, index: int, trained: dict[str, training.Trained]
+) -> tuple[reports.Metrics, reports.Evidence]:
+    """The panels of one seed: test errors, the predictions that they are counted from, and codes to draw."""
+    evidence = {"label": dataset.test.label.astype(np.int16)}
+    for panel, (model, params) in trained.items():
+        size, num_labels = PANELS[panel]
         codes = {name: training.encoded(model, params, rows) for name, rows in training.splits(dataset).items()}
         places = {name: np.asarray(models.representation(model, params, of_split)) for name, of_split in codes.items()}
         names = np.arange(dataset.num_classes)

@@ -128,7 +128,7 @@ def main(config: Config) -> dict[str, Any]:
             "bound_steps": stops,
         }
         metrics = measure(evidence)
-        reports.write_final(config.out, "divergences", config, metrics, started, [evidence])
+        reports.write_final(config.out, "divergences", config, metrics, started, {0: evidence})
         _print_table(evidence, metrics)
         draw(config.out)
     print(f"\n{config.out}: final.json, fits.png, sweep.png, bound.png")

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aae_jax import configs, derive, priors, row_keys
-from aae_jax.data import Dataset, Split, labeled_subset
+from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate, nearest_label, prior_match
 from aae_jax.types import Prior
 from experiments import command_line, reports, training
@@ -58,7 +58,7 @@ PRESETS = command_line.preset_field(
 def main(config: Config) -> dict[str, Any]:
     """Trains, evaluates, draws; returns the metrics."""
     dataset = config.load()
-    metrics = reports.run_seeds("label_prior", config, dataset, _one_seed)
+    metrics = reports.run_seeds("label_prior", config, dataset, _train, _judge)
     reports.print_metrics(
         metrics,
         {
@@ -77,19 +77,30 @@ def main(config: Config) -> dict[str, Any]:
     return metrics
 
 
-def _one_seed(config: Config, dataset: Dataset, seed: int, folder: Path) -> tuple[reports.Metrics, reports.Evidence]:
-    """Both priors of one seed: their measures, and the codes of test images."""
+def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
     label = dataset.train.label
-    labeled = labeled_subset(label, round(config.labeled_fraction * len(label)), seed)
-    known = np.full_like(label, -1)
-    known[labeled] = label[labeled]
-    partly = dataclasses.replace(dataset, train=Split(dataset.train.image, known))
+    known = np.full((config.seeds, len(label)), -1, np.int32)
+    for index, of_seed in enumerate(known):
+        labeled = labeled_subset(label, round(config.labeled_fraction * len(label)), config.seed + index)
+        of_seed[labeled] = label[labeled]
+    trained = {}
+    for name in PRIORS:
+        model_config = config.model_config("label_conditioned_aae", dataset, prior=name)
+        trained[name] = training.train_model("label_prior", config, model_config, dataset, name, labels=known)
+    return trained
+
+
+def _judge(
+    config: Config, dataset: Dataset, index: int, trained: dict[str, training.Trained]
+) -> tuple[reports.Metrics, reports.Evidence]:
+    """Both priors of one seed: their measures, and the codes of test images."""
+    seed = config.seed + index
     key = derive(jax.random.key(seed), "evaluation of the test set")
     metrics, evidence = {}, {"label": dataset.test.label.astype(np.int16)}
     test = training.held_out(dataset.test)
     for name in PRIORS:
+        model, params = trained[name]
         model_config = config.model_config("label_conditioned_aae", dataset, prior=name)
-        model, params = training.train_model("label_prior", config, model_config, partly, seed, folder / name)
         prior, codes = configs.build_prior(model_config), training.encoded(model, params, dataset.test)["style"]
         found = prior_match(derive(key, "prior match"), codes, lambda key, p=prior: p.sample(key, jnp.int32(-1)))
         assert model.nll is not None, "it has a decoder"

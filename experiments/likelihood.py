@@ -99,35 +99,34 @@ PRESETS = command_line.preset_field(
 def main(config: Config) -> dict[str, Any]:
     """Trains, evaluates, draws; returns the metrics."""
     dataset = config.load()
-    metrics = reports.run_seeds("likelihood", config, dataset, _one_seed)
+    metrics = reports.run_seeds("likelihood", config, dataset, _train, _judge)
     _print_table(config, metrics)
     draw(config.out, config, dataset)
     print(f"\n{config.out}: final.json, samples.png, curves.png; models in {config.out}/seed_0")
     return metrics
 
 
-def _one_seed(config: Config, dataset: Dataset, seed: int, folder: Path) -> tuple[reports.Metrics, reports.Evidence]:
-    """The models of one seed: their measures, and the log-likelihood of every test image."""
-    gaussian = {"code_size": config.code_size, "prior_std": config.prior_std}
+def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
     by_adam = {"weight_std": None, "likelihood": "bernoulli"}
-    jobs: dict[str, tuple[Any, Any]] = {
-        "aae": (gaussian, None),
+    jobs: dict[str, tuple[dict[str, Any], Any]] = {
+        "aae": ({"code_size": config.code_size, "prior_std": config.prior_std}, None),
         "vae": ({**by_adam, "code_size": config.code_size}, optimizers.adam()),
         "gan": ({**by_adam, "code_size": 100}, optimizers.adam(GAN_RATES)),
     }
-    trained = {
-        name: training.train_model(
-            "likelihood",
-            config,
-            config.model_config(name, dataset, **jobs[name][0]),
-            dataset,
-            seed,
-            folder / name,
-            descent=jobs[name][1],
-        )
-        for name in config.models
-    }
-    judge = training.judge("likelihood", config, dataset, seed, folder)
+    trained = {}
+    for name in config.models:
+        options, descent = jobs[name]
+        model_config = config.model_config(name, dataset, **options)
+        trained[name] = training.train_model("likelihood", config, model_config, dataset, name, descent=descent)
+    return {**trained, **training.train_judge("likelihood", config, dataset)}
+
+
+def _judge(
+    config: Config, dataset: Dataset, index: int, trained: dict[str, training.Trained]
+) -> tuple[reports.Metrics, reports.Evidence]:
+    """The models of one seed: their measures, and the log-likelihood of every test image."""
+    judge = trained.pop("classifier", None)
+    seed = config.seed + index
     key = derive(jax.random.key(seed), "parzen")
     validation, test = (training.pictures(split, dataset) for split in (dataset.validation, dataset.test))
     metrics, evidence = _measures(judge, "real", dataset, validation, test), {}
@@ -197,7 +196,7 @@ def _streamed(
 
 
 def _measures(
-    judge: tuple[Model, Params] | None, name: str, dataset: Dataset, images: np.ndarray, test: np.ndarray
+    judge: training.Trained | None, name: str, dataset: Dataset, images: np.ndarray, test: np.ndarray
 ) -> reports.Metrics:
     """Distance and coverage of test images by images, in a classifier's eyes; nothing where there are no classes."""
     if judge is None:

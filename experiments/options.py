@@ -38,7 +38,7 @@ class Options:
     seed: int = 0
     """Of weights, order, noise and the choice of labeled images; the first one of several."""
     seeds: int = 1
-    """How many seeds to train; numbers are then means with standard deviations."""
+    """How many seeds to train, together as one program; numbers are then means with standard deviations."""
     epochs: int = 60
     """Passes over the training images."""
     batch_size: int = 100
@@ -72,11 +72,11 @@ class Options:
         data.check_batch_size(dataset, self.batch_size)
         return dataset
 
-    def training(self, seed: int, epochs: int | None = None) -> TrainingConfig:
+    def training(self, seed: int | tuple[int, ...], epochs: int | None = None) -> TrainingConfig:
         """How long and on what terms one model is trained.
 
         Args:
-            seed: of this model.
+            seed: of this model, or several.
             epochs: instead of the command's own.
         """
         return TrainingConfig(

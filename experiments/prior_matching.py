@@ -52,20 +52,31 @@ PRESETS = command_line.preset_field(
 def main(config: Config) -> dict[str, Any]:
     """Trains, evaluates, draws; returns the metrics."""
     dataset = config.load()
-    metrics = reports.run_seeds("prior_matching", config, dataset, _one_seed)
+    metrics = reports.run_seeds("prior_matching", config, dataset, _train, _judge)
     _print_table(metrics)
     draw(config.out)
     print(f"\n{config.out}: final.json, codes.png, sheets.png, curves.png; models in {config.out}/seed_0")
     return metrics
 
 
-def _one_seed(config: Config, dataset: Dataset, seed: int, folder: Path) -> tuple[reports.Metrics, reports.Evidence]:
-    """Trains and judges the models of one seed: metrics and evidence, by "model_prior/metric"."""
+def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
+    jobs = {"ae": config.model_config("ae", dataset)}
+    for prior in PRIORS:
+        for variant in ("vae", "aae"):
+            jobs[f"{variant}_{prior}"] = config.model_config(variant, dataset, prior=prior)
     trained = {
-        name: training.train_model("prior_matching", config, model_config, dataset, seed, folder / name)
-        for name, model_config in _model_configs(config, dataset).items()
+        name: training.train_model("prior_matching", config, model_config, dataset, name)
+        for name, model_config in jobs.items()
     }
-    judge = training.judge("prior_matching", config, dataset, seed, folder)
+    return {**trained, **training.train_judge("prior_matching", config, dataset)}
+
+
+def _judge(
+    config: Config, dataset: Dataset, index: int, trained: dict[str, training.Trained]
+) -> tuple[reports.Metrics, reports.Evidence]:
+    """Judges the models of one seed: metrics and evidence, by "model_prior/metric"."""
+    judge = trained.pop("classifier", None)
+    seed = config.seed + index
     test = training.held_out(dataset.test)
     key = derive(jax.random.key(seed), "evaluation of the test set")
     metrics = {} if judge is None else _realism(judge, "real", test.image)
@@ -89,17 +100,8 @@ def _with_prior(prior: Literal["gaussian", "gaussian_mixture"], dataset: Dataset
     return ModelConfig("ae", dataset.image_shape, prior=prior)
 
 
-def _model_configs(config: Config, dataset: Dataset) -> dict[str, ModelConfig]:
-    """What is trained, by the name of its folder."""
-    jobs = {"ae": config.model_config("ae", dataset)}
-    for prior in PRIORS:
-        for variant in ("vae", "aae"):
-            jobs[f"{variant}_{prior}"] = config.model_config(variant, dataset, prior=prior)
-    return jobs
-
-
 def _judged(
-    model: Model, params: Params, codes: np.ndarray, prior: Prior, key: jax.Array, judge: tuple[Model, Params] | None
+    model: Model, params: Params, codes: np.ndarray, prior: Prior, key: jax.Array, judge: training.Trained | None
 ) -> dict[str, float]:
     """How well codes fill a prior, and how real the images look that are decoded from it."""
     found = prior_match(derive(key, "prior match"), codes, lambda key: prior.sample(key, jnp.int32(-1)))
@@ -110,7 +112,7 @@ def _judged(
     return found
 
 
-def _realism(judge: tuple[Model, Params], name: str, images: jax.Array) -> dict[str, float]:
+def _realism(judge: training.Trained, name: str, images: jax.Array) -> dict[str, float]:
     found = realism(training.class_probabilities(judge, images))
     return {f"{name}/{metric}": float(value) for metric, value in found.items()}
 

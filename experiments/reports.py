@@ -24,21 +24,32 @@ def run_seeds(
     experiment: str,
     config: AnyOptions,
     dataset: Dataset,
-    of_seed: Callable[[AnyOptions, Dataset, int, Path], tuple[Metrics, Evidence]],
+    train: Callable[[AnyOptions, Dataset], Mapping[str, Sequence[Any]]],
+    judge: Callable[[AnyOptions, Dataset, int, dict[str, Any]], tuple[Metrics, Evidence]],
 ) -> dict[str, Any]:
-    """An experiment's seeds, one after the other, and its `final.json`; returns the metrics.
+    """Trains an experiment's seeds together, judges one after the other, writes `final.json`; returns the metrics.
 
     Args:
         experiment: its module's name.
         config: of the experiment.
         dataset: to learn from and to judge on.
-        of_seed: `(config, dataset, seed, folder) -> (metrics, evidence)`, trains and judges one seed.
+        train: `(config, dataset) -> {model's name: what was trained, for each seed}`, None for a seed that diverged.
+        judge: `(config, dataset, seed's index, {model's name: what was trained}) -> (metrics, evidence)`.
+
+    Raises:
+        FloatingPointError: if all seeds diverged.
     """
     started = time.time()
-    folders = [config.out / f"seed_{index}" for index in range(config.seeds)]
-    found = [of_seed(config, dataset, config.seed + index, folder) for index, folder in enumerate(folders)]
-    metrics = summarize([metrics for metrics, _ in found])
-    write_final(config.out, experiment, config, metrics, started, [evidence for _, evidence in found])
+    trained = train(config, dataset)
+    of_seeds = [{name: models[index] for name, models in trained.items()} for index in range(config.seeds)]
+    whole = [index for index, models in enumerate(of_seeds) if None not in models.values()]
+    if not whole:
+        raise FloatingPointError(f"All {config.seeds} seeds diverged; lower learning rates are the usual cure.")
+    found = {index: judge(config, dataset, index, of_seeds[index]) for index in whole}
+    metrics = summarize([metrics for metrics, _ in found.values()])
+    evidence = {index: arrays for index, (_, arrays) in found.items()}
+    diverged = [config.seed + index for index in range(config.seeds) if index not in found]
+    write_final(config.out, experiment, config, metrics, started, evidence, diverged=diverged)
     return metrics
 
 
@@ -81,7 +92,9 @@ def write_final(
     config: Any,
     metrics: Mapping[str, Any],
     started: float,
-    evidence: Sequence[Mapping[str, np.ndarray]],
+    evidence: Mapping[int, Mapping[str, np.ndarray]],
+    *,
+    diverged: Sequence[int] = (),
 ) -> None:
     """Writes `final.json`: what was measured, from which config, on which machine, by which command.
 
@@ -91,19 +104,23 @@ def write_final(
         config: of the experiment.
         metrics: by name, see `summarize`.
         started: `time.time()` when the command began.
-        evidence: of each seed, small arrays that its numbers are computed from, written beside it as
+        evidence: of each seed, by its index, small arrays that its numbers are computed from, written beside it as
             `evidence_0.npz` and so on.
+        diverged: seeds that are not in the metrics, since their training came to no end.
     """
-    for index, arrays in enumerate(evidence):
+    for index, arrays in evidence.items():
         with (folder / f"evidence_{index}.npz").open("wb") as file:
             np.savez_compressed(file, **arrays)
-    training = sum(line["seconds"] for log in sorted(folder.rglob("metrics.jsonl")) for line in logs(log))
+    # The logs of seeds that were trained together are copies of one.
+    joint = sorted((folder / "seeds").rglob("metrics.jsonl")) or sorted(folder.rglob("metrics.jsonl"))
+    training = sum(line["seconds"] for log in joint for line in logs(log))
     runs.write_json(
         folder / "final.json",
         {
             "experiment": experiment,
             "config": config,
             "metrics": metrics,
+            "diverged_seeds": list(diverged),
             "environment": runs.environment(),
             # Of this process, and of the epochs' training, which a resumed process did only in part.
             "minutes": round((time.time() - started) / 60, 2),
@@ -113,6 +130,6 @@ def write_final(
     )
 
 
-def logs(path: Path) -> list[dict[str, float]]:
+def logs(path: Path) -> list[dict[str, Any]]:
     """The lines of a `metrics.jsonl`."""
     return [json.loads(line) for line in path.read_text().splitlines()]

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 
 from aae_jax import configs
-from aae_jax.data import Dataset, Split, labeled_subset
+from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate
 from experiments import command_line, reports, training
 from experiments.options import PaperOptions
@@ -78,7 +78,7 @@ PRESETS = command_line.preset_field(
 def main(config: Config) -> dict[str, Any]:
     """Trains, evaluates, draws; returns the metrics."""
     dataset = config.load()
-    metrics = reports.run_seeds("semi_supervised", config, dataset, _one_seed)
+    metrics = reports.run_seeds("semi_supervised", config, dataset, _train, _judge)
     reports.print_metrics(
         metrics,
         {
@@ -91,30 +91,38 @@ def main(config: Config) -> dict[str, Any]:
     return metrics
 
 
-def _one_seed(config: Config, dataset: Dataset, seed: int, folder: Path) -> tuple[reports.Metrics, reports.Evidence]:
-    """Both networks of one seed: test errors, and the predictions that they are counted from."""
-    num_labels = config.labels or int((dataset.train.label >= 0).sum())
-    labeled = labeled_subset(dataset.train.label, num_labels, seed)
-    # The plain network's training images are its labeled ones, over and over.
-    again = np.resize(labeled, len(dataset.train.label))
-    only_labeled = Split(dataset.train.image[again], dataset.train.label[again])
-    trained = {
+def _labeled(config: Config, dataset: Dataset) -> np.ndarray:
+    """`[S, L]`, the training images whose class each seed may use."""
+    label = dataset.train.label
+    num_labels = config.labels or int((label >= 0).sum())
+    return np.stack([labeled_subset(label, num_labels, config.seed + index) for index in range(config.seeds)])
+
+
+def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
+    labeled = _labeled(config, dataset)
+    return {
         name: training.train_model(
             "semi_supervised",
             config,
             config.model_config(variant, dataset, **options),
-            rows,
-            seed,
-            folder / name,
+            dataset,
+            name,
             epochs=epochs,
-            labeled=indices,
+            labeled=labeled,
             scores=training.validation_error,
         )
-        for name, variant, options, rows, indices, epochs in (
-            (AAE, AAE, {"code_size": config.style_size}, dataset, labeled, config.epochs),
-            (PLAIN, "classifier", {}, dataclasses.replace(dataset, train=only_labeled), None, config.plain_epochs),
+        for name, variant, options, epochs in (
+            (AAE, AAE, {"code_size": config.style_size}, config.epochs),
+            (PLAIN, "classifier", {}, config.plain_epochs),
         )
     }
+
+
+def _judge(
+    config: Config, dataset: Dataset, index: int, trained: dict[str, training.Trained]
+) -> tuple[reports.Metrics, reports.Evidence]:
+    """Both networks of one seed: test errors, and the predictions that they are counted from."""
+    labeled = _labeled(config, dataset)[index]
     evidence = {"label": dataset.test.label.astype(np.int16), "labeled": labeled.astype(np.int32)}
     metrics = {}
     for name, (model, params) in trained.items():

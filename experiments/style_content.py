@@ -53,7 +53,7 @@ PRESETS = command_line.preset_field(
 def main(config: Config) -> dict[str, Any]:
     """Trains, evaluates, draws; returns the metrics."""
     dataset = config.load()
-    metrics = reports.run_seeds("style_content", config, dataset, _one_seed)
+    metrics = reports.run_seeds("style_content", config, dataset, _train, _judge)
     reports.print_metrics(
         metrics,
         {
@@ -68,12 +68,21 @@ def main(config: Config) -> dict[str, Any]:
     return metrics
 
 
-def _one_seed(config: Config, dataset: Dataset, seed: int, folder: Path) -> tuple[reports.Metrics, reports.Evidence]:
-    """One seed: its measures, and the classes that they are counted from."""
+def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
     model_config = config.model_config(AAE, dataset, code_size=config.style_size)
-    model, params = training.train_model("style_content", config, model_config, dataset, seed, folder / AAE)
-    judge = training.judge("style_content", config, dataset, seed, folder)
-    assert judge is not None and model.sample is not None and model.nll is not None, "there are classes"
+    return {
+        AAE: training.train_model("style_content", config, model_config, dataset, AAE),
+        **training.train_judge("style_content", config, dataset),
+    }
+
+
+def _judge(
+    config: Config, dataset: Dataset, index: int, trained: dict[str, training.Trained]
+) -> tuple[reports.Metrics, reports.Evidence]:
+    """One seed: its measures, and the classes that they are counted from."""
+    (model, params), judge = trained[AAE], trained["classifier"]
+    assert model.sample is not None and model.nll is not None, "it has a decoder"
+    seed = config.seed + index
     test, key = training.held_out(dataset.test), derive(jax.random.key(seed), "samples")
     samples = jax.jit(model.sample)(params, row_keys(key, 0, len(test.label)), test.label)
     styles = {name: training.encoded(model, params, split) for name, split in training.splits(dataset).items()}

@@ -18,19 +18,21 @@ from aae_jax.data import Dataset, Split
 from aae_jax.evaluation import head_rule
 from aae_jax.loop import batch_of
 from aae_jax.types import Batch, Codes, Corruption, Keys, Model, Params
+from experiments import reports
 from experiments.optimizers import OptimizersOf
 from experiments.options import Options
 
 __all__ = [
     "Job",
+    "Trained",
     "class_probabilities",
     "encoded",
     "head_rule_error",
     "held_out",
-    "judge",
     "pictures",
     "splits",
     "train",
+    "train_judge",
     "train_model",
     "validation_error",
 ]
@@ -38,6 +40,7 @@ __all__ = [
 _NUM_HELD_OUT = 2000
 """Validation rows that are looked at after each epoch: enough for two digits, few enough not to be waited for."""
 
+Trained = tuple[Model, Params]
 Scores = Callable[[Model, Params, Batch], dict[str, jax.Array]]
 
 
@@ -79,11 +82,12 @@ def train(
     folder: Path,
     *,
     corrupt: Corruption | None = None,
+    labels: np.ndarray | None = None,
     labeled: np.ndarray | None = None,
     scores: Scores | None = None,
     resume: bool = False,
-) -> tuple[Model, Params]:
-    """Trains one model, or picks up what was trained of it.
+) -> list[Trained | None]:
+    """Trains one model with one or several seeds, or picks up what was trained of it.
 
     After every epoch the log gets the negative log-likelihood of held-out images and the certificate of each game.
 
@@ -93,16 +97,23 @@ def train(
         optimizers: see `experiments.optimizers`.
         folder: of this training alone.
         corrupt: see `aae_jax.corruption`.
-        labeled: `[L]` indices of the training images whose labels may be used, for models that learn from few.
+        labels: `[S, N]`, what each of S seeds knows of the training images' classes; the data set's where None.
+        labeled: `[S, L]` indices of the training images whose labels may be used, for models that learn from few.
         scores: what else the log gets after every epoch, from held-out images; with batch norm of their own moments.
         resume: go on where the folder holds a part of this training.
 
     Returns:
-        The model and the parameters to evaluate it with.
+        For each seed the model and the parameters to evaluate it with, or None if it has diverged.
     """
     model = build(job.model)
     runs.check_config(folder / "config.json", job, resume=resume)
-    rows = Rows(dataset.train.image, dataset.train.label, None if labeled is None else labeled.astype(np.int32))
+    several = isinstance(job.training.seed, tuple)
+    label, chosen = (None if part is None else part if several else part[0] for part in (labels, labeled))
+    rows = Rows(
+        dataset.train.image,
+        dataset.train.label if label is None else label,
+        None if chosen is None else chosen.astype(np.int32),
+    )
     steps_per_epoch = len(rows.image) // job.training.batch_size
 
     def make_algorithm(axis_name: str | None) -> Any:
@@ -120,10 +131,17 @@ def train(
             found["validation/nll"] = model.nll(params, codes, validation.image, validation.label).mean()
         return found | (scores(model, params, validation) if scores else {})
 
-    state = fit(make_algorithm, rows, job.training, folder, evaluate=evaluate, resume=resume)
-    params = _with_moments(model, jax.device_get(state.params), rows, job.training.batch_size)
-    configs.save(folder, params)
-    return model, params
+    state = jax.device_get(fit(make_algorithm, rows, job.training, folder, evaluate=evaluate, resume=resume))
+    last = reports.logs(folder / "metrics.jsonl")[-1]
+    trained: list[Trained | None] = []
+    for index in range(len(job.training.seeds)):
+        params = jax.tree.map(lambda leaf, index=index: leaf[index], state.params) if several else state.params
+        values = [value[index] if isinstance(value, list) else value for value in last.values()]
+        diverged = any(value is None for value in values)
+        trained.append(
+            None if diverged else (model, _with_moments(model, params, rows.image, job.training.batch_size))
+        )
+    return trained
 
 
 def train_model(
@@ -131,42 +149,60 @@ def train_model(
     config: Options,
     model_config: ModelConfig,
     dataset: Dataset,
-    seed: int,
-    folder: Path,
+    name: str,
     *,
     epochs: int | None = None,
     descent: OptimizersOf | None = None,
+    labels: np.ndarray | None = None,
     labeled: np.ndarray | None = None,
     scores: Scores | None = None,
-) -> tuple[Model, Params]:
-    """Trains one model by an experiment's options; see `train` for what is not said here.
+) -> list[Trained | None]:
+    """Trains one model of an experiment by its options, with all of its seeds; see `train` for what is not said here.
+
+    Each seed has a folder `seed_K/NAME` with its config, log and parameters, as if it had been trained alone. Several
+    are trained together, in `seeds/NAME`.
 
     Args:
-        experiment: module of the experiment.
+        experiment: its module.
         config: of the experiment.
         model_config: of the model.
         dataset: of which the training split is learned from.
-        seed: of this model.
-        folder: of this training alone.
+        name: of the model in the run folder.
         epochs: instead of the command's own.
         descent: instead of the command's own optimizers.
+        labels: see `train`.
         labeled: see `train`.
         scores: see `train`.
     """
-    terms = config.training(seed, epochs)
-    return train(
-        Job(experiment, config.dataset, model_config, terms, config.settings()),
+    seeds = tuple(config.seed + index for index in range(config.seeds))
+    terms = config.training(seeds if len(seeds) > 1 else seeds[0], epochs)
+    job = Job(experiment, config.dataset, model_config, terms, config.settings())
+    folders = [config.out / f"seed_{index}" / name for index in range(len(seeds))]
+    together = config.out / "seeds" / name if len(seeds) > 1 else folders[0]
+    trained = train(
+        job,
         dataset,
         descent or config.optimizers(),
-        folder,
+        together,
         corrupt=config.corruption(),
+        labels=labels,
         labeled=labeled,
         scores=scores,
         resume=config.resume,
     )
+    for index, (of_seed, folder) in enumerate(zip(trained, folders, strict=True)):
+        if together != folder:
+            own = dataclasses.replace(job, training=dataclasses.replace(terms, seed=seeds[index]))
+            runs.write_json(folder / "config.json", own)
+            lines = reports.logs(together / "metrics.jsonl")
+            of_lines = [{k: v[index] if isinstance(v, list) else v for k, v in line.items()} for line in lines]
+            runs.write_lines(folder / "metrics.jsonl", of_lines)
+        if of_seed is not None:
+            configs.save(folder, of_seed[1])
+    return trained
 
 
-def _with_moments(model: Model, params: Params, rows: Rows, size: int) -> Params:
+def _with_moments(model: Model, params: Params, image: Any, size: int) -> Params:
     """Population moments for the networks that are normalized, from one pass over the training set."""
 
     def moments(params: Params, rows: Rows) -> Params:
@@ -175,7 +211,7 @@ def _with_moments(model: Model, params: Params, rows: Rows, size: int) -> Params
 
         return population_moments(model, params, batch, len(rows.image) // size)
 
-    return jax.jit(moments)(params, rows)
+    return jax.jit(moments)(params, Rows(image, np.full(len(image), -1, np.int32)))
 
 
 def held_out(split: Split, most: int | None = None) -> Batch:
@@ -214,19 +250,19 @@ def encoded(model: Model, params: Params, split: Split, *, size: int = 1000) -> 
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
 
-def judge(experiment: str, config: Options, dataset: Dataset, seed: int, folder: Path) -> tuple[Model, Params] | None:
-    """A classifier of real images, to judge samples by; None where there are no classes.
+def train_judge(experiment: str, config: Options, dataset: Dataset) -> dict[str, list[Trained | None]]:
+    """Classifiers of real images, to judge samples by, under the name "classifier"; none where there are no classes.
 
-    It needs no more epochs than it takes to overfit.
+    They need no more epochs than it takes to overfit.
     """
     if dataset.num_classes < 2:
-        return None
-    epochs = min(config.epochs, 20)
+        return {}
     model_config = config.model_config("classifier", dataset)
-    return train_model(experiment, config, model_config, dataset, seed, folder / "classifier", epochs=epochs)
+    epochs = min(config.epochs, 20)
+    return {"classifier": train_model(experiment, config, model_config, dataset, "classifier", epochs=epochs)}
 
 
-def class_probabilities(judge: tuple[Model, Params], images: ArrayLike, *, size: int = 1000) -> np.ndarray:
+def class_probabilities(judge: Trained, images: ArrayLike, *, size: int = 1000) -> np.ndarray:
     """What the classifier says of images in the units that it was trained on, `[N, K]`."""
     images = np.asarray(images)
     return encoded(*judge, Split(images, np.full(len(images), -1, np.int32)), size=size)["category"]

@@ -146,12 +146,18 @@ def gan(
 def classifier(encoder: Network, *, num_classes: int) -> Model:
     """The plain supervised network: the baseline of Table 2, and the judge of realism. Its code is a "category".
 
+    Where labeled rows are set apart (`batch.labeled`), it learns from them alone, else from all.
+
     Args:
         encoder: `image -> [B, num_classes]` logits.
         num_classes: K.
     """
     functions = autoencoder(encoder, None, {"category": heads_.categorical(num_classes)}, None)
-    return bind(functions, (classification(functions.logits, functions.trains, rows=lambda batch: batch),))
+    return bind(functions, (classification(functions.logits, functions.trains, rows=_with_labels),))
+
+
+def _with_labels(batch: Batch) -> Batch:
+    return batch if batch.labeled is None else batch.labeled
 
 
 def label_conditioned_aae(
