@@ -14,7 +14,7 @@ __all__ = ["Options", "PaperOptions"]
 
 _ELSEWHERE = (
     *("preset", "dataset", "data_dir", "manual_dir", "out", "resume", "seed", "seeds", "epochs", "batch_size"),
-    *("checkpoint_epochs", "devices", "width"),
+    *("checkpoint_epochs", "devices", "width", "precision"),
 )
 """Options that a run's config holds under other names, or that its numbers do not depend on."""
 
@@ -51,6 +51,10 @@ class Options:
     """Of the two hidden layers of every network."""
     noise_std: float = 0.3
     """Of the Gaussian noise that is added to the networks' inputs while training."""
+
+    precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
+    """Of the networks' products: tensorfloat32 is what GPUs do when nobody asks, faster and less exact; on CPUs it is
+    float32. Parameters, optimizers and losses are float32 whatever it is."""
 
     def check(self) -> None:
         """Checks what can be checked before anything is loaded.
@@ -108,7 +112,7 @@ class Options:
             **options: further fields of `ModelConfig`.
         """
         fields: dict[str, Any] = {"hidden_sizes": (self.width, self.width), "weight_std": None, **options}
-        fields |= {"image_shape": dataset.image_shape, "num_classes": dataset.num_classes}
+        fields |= {"image_shape": dataset.image_shape, "num_classes": dataset.num_classes, "precision": self.precision}
         if dataset.shift is not None and dataset.scale is not None:
             shift, scale = (tuple(float(number) for number in column) for column in (dataset.shift, dataset.scale))
             fields |= {"likelihood": "gaussian", "shift": shift, "scale": scale}

@@ -168,3 +168,16 @@ def test_every_prior_and_likelihood_has_its_name(prior, likelihood):
     config = ModelConfig("ae", prior=prior, likelihood=likelihood, **SMALL)
     assert configs.build_prior(config).sample(jax.random.key(0), -1).shape == (2,)
     assert configs.build_likelihood(config).mean(jnp.zeros(3)).shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"variant": "clustering"}, r"variant is 'clustering'; expected one of .* Did you mean 'clustering_aae'\?"),
+        ({"variant": "aae", "prior": "guassian"}, r"prior is 'guassian'; .* Did you mean 'gaussian'\?"),
+        ({"variant": "aae", "precision": 32}, r"precision is 32; expected one of float32, tensorfloat32, bfloat16\.$"),
+    ],
+)
+def test_a_name_that_is_none_is_told_from_the_nearest(options, message):
+    with pytest.raises(ValueError, match=message):
+        ModelConfig(image_shape=(4,), **options)

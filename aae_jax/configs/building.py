@@ -121,7 +121,8 @@ def _discriminator(config: ModelConfig, *input_sizes: int) -> Network:
 
 
 def _weights(config: ModelConfig) -> dict[str, Any]:
-    return {"initializer": networks.he() if config.weight_std is None else networks.normal(config.weight_std)}
+    initializer = networks.he() if config.weight_std is None else networks.normal(config.weight_std)
+    return {"initializer": initializer, "precision": config.precision}
 
 
 def _posterior(config: ModelConfig, size: int) -> tuple[Head, int]:

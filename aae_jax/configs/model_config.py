@@ -1,7 +1,8 @@
 """The options of a model, and which of them go together."""
 
 import dataclasses
-from typing import Literal
+import difflib
+from typing import Literal, get_args, get_origin, get_type_hints
 
 __all__ = ["ModelConfig"]
 
@@ -64,6 +65,8 @@ class ModelConfig:
     """Which layers of the encoder are normalized over the batch: the hidden ones, or with the heads all."""
     decoder_batch_norm: BatchNorm = "none"
     """Which layers of the decoder are normalized over the batch: the hidden ones, or with the output all."""
+    precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
+    """Of the networks' products; parameters, optimizers and losses are float32 whatever it is."""
     likelihood: Literal["bernoulli", "gaussian", "half_squared_error"] = "bernoulli"
     """p(x given z)."""
     likelihood_std: float = 1.0
@@ -74,6 +77,12 @@ class ModelConfig:
     """Of standardized data: the standard deviations likewise."""
 
     def __post_init__(self) -> None:
+        for name, hint in get_type_hints(ModelConfig).items():
+            value, choices = getattr(self, name), get_args(hint)
+            if get_origin(hint) is Literal and value not in choices:
+                near = difflib.get_close_matches(str(value), choices, 1)
+                hint_at = f" Did you mean {near[0]!r}?" if near else ""
+                raise ValueError(f"{name} is {value!r}; expected one of {', '.join(choices)}.{hint_at}")
         if self.code_size < 1:
             raise ValueError(f"code_size is {self.code_size}; expected at least 1.")
         if not self.eta > 0:
