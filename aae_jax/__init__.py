@@ -10,7 +10,8 @@ training step runs the phases in order. The modules, from the bottom up:
     models                                         the variants, wired
     steps parallel                                 updates; devices
     evaluation data                                how good it is; what it learns from
-    loop configs runs checkpoints                  training to a run folder, and loading it back
+    epoch loop interrupts                          training on the device; to a run folder; what stops it
+    configs runs checkpoints                       models by name, run folders, and loading one back
 """
 
 from aae_jax import (
