@@ -7,7 +7,7 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 from aae_jax import interrupts, parallel, runs
 from aae_jax.checkpoints import checkpoints
 from aae_jax.epoch import Orders, Rows, Sums, bad_phase, batch_of, chunk, metric_shapes, no_sums, orders, seed_axes
+from aae_jax.feeds import Span, Stream, is_streamed, streamed_spans
 from aae_jax.keys import derive
 from aae_jax.types import Algorithm, Params, TrainState
 
@@ -45,6 +46,9 @@ class TrainingConfig:
     num_devices: int | None = None
     """Devices that share the work: seeds, if there are as many, else the rows of each batch. None takes as many as
     divide it."""
+    stream: Stream = "auto"
+    """Whether images go to the device a span of steps after another rather than all at once: "auto" does so from 2 GiB
+    on. The same rows in the same order; for one seed at a time."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "checkpoint_epochs"):
@@ -77,7 +81,7 @@ def fit(
 
     Args:
         make_algorithm: `axis_name -> algorithm`; the name is None unless devices share each batch.
-        rows: the training set, as arrays of numpy or jax.
+        rows: the training set, as arrays of numpy or jax; images may be a memory map.
         config: see `TrainingConfig`. With several seeds, all that is returned or logged has a leading axis, or is a
             list. One that diverges stays where it did, and the others go on.
         folder: is made if need be.
@@ -100,6 +104,12 @@ def fit(
         raise ValueError(f"A batch of {config.batch_size} is larger than the training set of {num_rows} rows.")
     several = isinstance(config.seed, tuple)
     layout = parallel.layout(config.batch_size, len(config.seeds) if several else 0, config.num_devices)
+    streamed = is_streamed(rows, config.stream)
+    if streamed and several:
+        raise ValueError(
+            f"{len(config.seeds)} seeds together would each read other images of a set that is streamed; train them "
+            "one at a time."
+        )
     algorithm = make_algorithm(layout.axis_name)
     over_seeds: Callable[..., Any] = jax.vmap if several else lambda function, **_: function
     roots = jax.vmap(jax.random.key)(np.array(config.seeds, np.uint32)) if several else jax.random.key(config.seeds[0])
@@ -134,9 +144,9 @@ def fit(
         num_labeled = 0 if one.labeled is None else len(one.labeled)
         place = functools.partial(parallel.placed, layout=layout)
         state, sums, run_key = place((state, sums, run_key), of_seeds=several)
-        rows = Rows(
-            *(place(part, of_seeds=axis is not None) for part, axis in zip(rows, seed_axes(rows), strict=True))
-        )
+        if not streamed:
+            apart = seed_axes(rows)
+            rows = Rows(*(place(part, of_seeds=axis is not None) for part, axis in zip(rows, apart, strict=True)))
         told_to_stop = stack.enter_context(interrupts.deferred())
         bar = stack.enter_context(progress(folder.name, done, num_steps))
         last_saved, chunk_steps = time.perf_counter(), 1
@@ -144,19 +154,25 @@ def fit(
             started = time.perf_counter()
             visited = place(_epoch_orders(run_key, epoch, num_rows, num_labeled), of_seeds=several)
             first, last = epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch
-            while done < last:
-                before, stop = time.perf_counter(), min(done + chunk_steps, last)
-                state, sums = advance(state, sums, rows, visited, run_key, done - first, stop - first)
-                _check_finite(sums, visited, config, epoch, first, folder)
-                bar.update(stop - done)
-                chunk_steps = _next_chunk(chunk_steps, stop - done, time.perf_counter() - before)
-                done = stop
-                number, minutes = told_to_stop(), (time.perf_counter() - last_saved) / 60
-                if done < last and (number is not None or minutes > config.checkpoint_minutes):
-                    saved.save(done, (state, sums))
-                    last_saved = time.perf_counter()
-                    if number is not None:
-                        raise _stopped(number, folder, done)
+            spans: Iterable[Span] = [Span(rows, visited, 0, steps_per_epoch)]
+            if streamed:
+                whole = functools.partial(place, of_seeds=False)
+                spans = streamed_spans(rows, visited, config.batch_size, steps_per_epoch, done - first, whole)
+            for span in spans:
+                begin, end = first + span.first, first + span.last
+                while done < end:
+                    before, stop = time.perf_counter(), min(done + chunk_steps, end)
+                    state, sums = advance(state, sums, span.rows, span.orders, run_key, done - begin, stop - begin)
+                    _check_finite(sums, visited, config, epoch, first, folder)
+                    bar.update(stop - done)
+                    chunk_steps = _next_chunk(chunk_steps, stop - done, time.perf_counter() - before)
+                    done = stop
+                    number, minutes = told_to_stop(), (time.perf_counter() - last_saved) / 60
+                    if done < last and (number is not None or minutes > config.checkpoint_minutes):
+                        saved.save(done, (state, sums))
+                        last_saved = time.perf_counter()
+                        if number is not None:
+                            raise _stopped(number, folder, done)
             line = {name: _plain(total / steps_per_epoch) for name, total in sums.metrics.items()}
             sums = sums._replace(metrics=jax.tree.map(jnp.zeros_like, sums.metrics))
             if judge:

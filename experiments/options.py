@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from aae_jax import ModelConfig, TrainingConfig, corruption, data
 from aae_jax.data import Dataset
+from aae_jax.feeds import Stream
 from aae_jax.types import Corruption
 from experiments import optimizers
 from experiments.optimizers import OptimizersOf
@@ -14,7 +15,7 @@ __all__ = ["Options", "PaperOptions"]
 
 _ELSEWHERE = (
     *("preset", "dataset", "data_dir", "manual_dir", "out", "resume", "seed", "seeds", "epochs", "batch_size"),
-    *("checkpoint_epochs", "devices", "width", "precision"),
+    *("checkpoint_epochs", "devices", "stream", "width", "precision"),
 )
 """Options that a run's config holds under other names, or that its numbers do not depend on."""
 
@@ -26,7 +27,7 @@ class Options:
     preset: Literal["laptop", "smoke", "paper"] = "laptop"
     """Gives the defaults of the others: minutes to an hour on two CPU cores, seconds, or the paper's own settings."""
     dataset: str = "mnist5k"
-    """mnist5k (no download), mnist, fashion_mnist, another TFDS image set, or the path of an .npz file."""
+    """mnist5k (no download), mnist, fashion_mnist, another TFDS image set, or the path of an .npz or .npy file."""
     data_dir: str | None = None
     """Where tensorflow-datasets keeps its data."""
     manual_dir: str | None = None
@@ -52,6 +53,8 @@ class Options:
     noise_std: float = 0.3
     """Of the Gaussian noise that is added to the networks' inputs while training."""
 
+    stream: Stream = "auto"
+    """Whether training images go to the device in parts rather than all at once: auto does so from 2 GiB on."""
     precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
     """Of the networks' products: tensorfloat32 is what GPUs do when nobody asks, faster and less exact; on CPUs it is
     float32. Parameters, optimizers and losses are float32 whatever it is."""
@@ -89,6 +92,7 @@ class Options:
             seed=seed,
             checkpoint_epochs=self.checkpoint_epochs,
             num_devices=self.devices,
+            stream=self.stream,
         )
 
     def settings(self) -> dict[str, Any]:

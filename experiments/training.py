@@ -39,6 +39,8 @@ __all__ = [
 
 _NUM_HELD_OUT = 2000
 """Validation rows that are looked at after each epoch: enough for two digits, few enough not to be waited for."""
+_NUM_FOR_MOMENTS = 100_000
+"""Training rows that give the population moments of batch norm, of sets that have more."""
 
 Trained = tuple[Model, Params]
 Scores = Callable[[Model, Params, Batch], dict[str, jax.Array]]
@@ -203,7 +205,8 @@ def train_model(
 
 
 def _with_moments(model: Model, params: Params, image: Any, size: int) -> Params:
-    """Population moments for the networks that are normalized, from one pass over the training set."""
+    """Population moments for the networks that are normalized, from one pass over (most of) the training set."""
+    image = image[:_NUM_FOR_MOMENTS]
 
     def moments(params: Params, rows: Rows) -> Params:
         def batch(index: jax.Array | int) -> Batch:

@@ -29,7 +29,8 @@ ARROWS = {
     "runs": set(),
     "interrupts": set(),
     "epoch": {"types", "keys", "data", "parallel"},
-    "loop": {"types", "keys", "epoch", "parallel", "checkpoints", "runs", "interrupts"},
+    "feeds": {"epoch", "data"},
+    "loop": {"types", "keys", "epoch", "feeds", "parallel", "checkpoints", "runs", "interrupts"},
     "configs": {
         *("types", "losses", "priors", "heads", "likelihoods", "networks", "models", "adapters"),
         *("checkpoints", "runs"),
@@ -41,6 +42,7 @@ ONLY_IN = {
     "flax": {"networks"},
     "orbax": {"checkpoints"},
     "tensorflow_datasets": {"data"},
+    "grain": {"data"},
     "tqdm": {"loop"},
     "matplotlib": set(),
     "tyro": set(),

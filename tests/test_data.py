@@ -198,3 +198,47 @@ def test_own_file_that_is_missing_or_damaged(tmp_path):
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"own\.npz: no such file"):
         load(path)
+
+
+def test_a_mapped_file_stays_on_the_disk_and_has_its_labels_beside_it(tmp_path):
+    digits = load("mnist5k").train
+    np.save(tmp_path / "digits.npy", digits.image[:50, ..., 0])
+    dataset = load(tmp_path / "digits.npy")
+    assert dataset.image_shape == (28, 28, 1) and dataset.num_classes == 0
+    assert isinstance(dataset.train.image.base, np.memmap) or isinstance(dataset.train.image, np.memmap)
+    assert [len(split.image) for split in (dataset.train, dataset.validation, dataset.test)] == [35, 5, 10]
+    np.testing.assert_array_equal(dataset.test.image, digits.image[40:50])
+    np.save(tmp_path / "digits_labels.npy", digits.label[:50])
+    labeled = load(tmp_path / "digits.npy")
+    assert labeled.num_classes == digits.label[:50].max() + 1
+    np.testing.assert_array_equal(labeled.validation.label, digits.label[35:40])
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((20, 4), np.float32), None, r"images have shape \(20, 4\)"),
+        (np.zeros((9, 4, 4), np.uint8), None, "10 or more"),
+        (np.full((20, 4, 4), 2, np.float32), None, "images from 2 to 2"),
+        (np.zeros((20, 4, 4), np.float64), None, "images are float64; expected uint8 in 0-255 or float32"),
+        (np.zeros((20, 4, 4), np.uint8), np.zeros(19, int), r"images_labels.npy: labels have shape \(19,\)"),
+        (np.array([None] * 20), None, "not an .npy file, or a truncated one"),
+    ],
+    ids=["table", "few", "range", "float64", "labels", "objects"],
+)
+def test_mapped_files_that_are_refused(tmp_path, images, labels, message):
+    np.save(tmp_path / "images.npy", images, allow_pickle=True)
+    if labels is not None:
+        np.save(tmp_path / "images_labels.npy", labels)
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "images.npy")
+
+
+def test_mapped_files_that_are_not_there_or_cut_short(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        load(tmp_path / "nowhere.npy")
+    np.save(tmp_path / "images.npy", np.zeros((20, 4, 4), np.uint8))
+    whole = (tmp_path / "images.npy").read_bytes()
+    (tmp_path / "images.npy").write_bytes(whole[:-100])
+    with pytest.raises(ValueError, match="truncated"):
+        load(tmp_path / "images.npy")

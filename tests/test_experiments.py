@@ -9,7 +9,7 @@ import pytest
 
 import aae_jax
 from aae_jax import data
-from experiments import command_line, optimizers, prior_matching, training
+from experiments import command_line, optimizers, prior_matching, reports, training
 from experiments.options import Options
 
 
@@ -101,3 +101,17 @@ def test_help_of_the_command_itself():
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     for name in ("--preset", "--dataset", "--manual-dir", "--seed", "--out", "--resume", "--epochs"):
         assert name in done.stdout
+
+
+def test_a_mapped_file_that_is_streamed_gives_the_numbers_of_one_that_is_not(tmp_path):
+    train = data.load("mnist5k").train
+    np.save(tmp_path / "digits.npy", train.image[:400])
+    errors = {}
+    for stream in ("yes", "no"):
+        options = Options(
+            dataset=str(tmp_path / "digits.npy"), out=tmp_path / stream, epochs=2, width=8, devices=1, stream=stream
+        )
+        dataset = options.load()
+        training.train_model("stream", options, options.model_config("ae", dataset), dataset, "ae")
+        errors[stream] = [line["validation/nll"] for line in reports.logs(options.out / "seed_0/ae/metrics.jsonl")]
+    assert errors["yes"] == errors["no"]

@@ -21,6 +21,7 @@ from aae_jax import (
     build,
     corruption,
     data,
+    feeds,
     fit,
     interrupts,
     loop,
@@ -103,32 +104,39 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(whole, rows, tmp_path):
     assert log_of(tmp_path) == log_of(folder)
 
 
+class SignalAfter(contextlib.nullcontext):
+    """A progress bar that sends this process a signal when it has seen so many steps."""
+
+    def __init__(self, steps, number):
+        self.left, self.number = steps, number
+
+    def __enter__(self):
+        return self
+
+    def update(self, taken):
+        self.left -= taken
+        if self.left == 0:
+            os.kill(os.getpid(), self.number)
+
+    def set_postfix_str(self, text, refresh):
+        pass
+
+
+def stopped_after(steps, number, *arguments):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "_CHUNK_SECONDS", 0.0)
+        patch.setattr(loop, "progress", lambda *arguments: SignalAfter(steps, number))
+        with pytest.raises(interrupts.Stopped, match=rf"stopped by {number.name} after step {steps}, .*saved") as stop:
+            fit(*arguments)
+    assert stop.value.number == number
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("steps", [4, 6], ids=["inside an epoch", "at its end"])
 def test_a_signal_saves_and_stops_and_the_run_resumes_to_the_same_bytes(whole, rows, tmp_path, number, steps):
     state, folder = whole
     handlers = [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
-
-    class Bar(contextlib.nullcontext):
-        count = 0
-
-        def __enter__(self):
-            return self
-
-        def update(self, taken):
-            self.count += taken
-            if self.count == steps:
-                os.kill(os.getpid(), number)
-
-        def set_postfix_str(self, text, refresh):
-            pass
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "_CHUNK_SECONDS", 0.0)
-        patch.setattr(loop, "progress", lambda *arguments: Bar())
-        with pytest.raises(interrupts.Stopped, match=rf"stopped by {number.name} after step {steps}, .*saved") as stop:
-            fit(make_vae, rows, ONE_DEVICE, tmp_path)
-    assert stop.value.number == number
+    stopped_after(steps, number, make_vae, rows, ONE_DEVICE, tmp_path)
     assert [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert [path.name for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()] == [str(steps)]
     assert_same_bytes(fit(make_vae, rows, ONE_DEVICE, tmp_path, resume=True), state)
@@ -146,17 +154,18 @@ SEEDS, LABELED = (0, 1, 5, 9), jnp.arange(4 * 10).reshape(4, 10)
 """Four seeds, each of which knows other labels."""
 
 
-def fit_classes(rows, folder, seed, labeled, num_devices):
-    def make(axis_name):
-        model = build(dataclasses.replace(CONFIG, variant="semi_supervised_aae", num_classes=10), axis_name=axis_name)
-        optimizers = {phase.name: optax.sgd(1e-3, momentum=0.9) for phase in model.phases}
-        return algorithm(model, optimizers, corrupt=corruption.gaussian_noise(0.3), axis_name=axis_name)
+def make_classes(axis_name):
+    model = build(dataclasses.replace(CONFIG, variant="semi_supervised_aae", num_classes=10), axis_name=axis_name)
+    optimizers = {phase.name: optax.sgd(1e-3, momentum=0.9) for phase in model.phases}
+    return algorithm(model, optimizers, corrupt=corruption.gaussian_noise(0.3), axis_name=axis_name)
 
+
+def fit_classes(rows, folder, seed, labeled, num_devices):
     def evaluate(params, key):
         return {"draw": jax.random.uniform(key)}
 
     terms = TrainingConfig(epochs=2, batch_size=20, num_devices=num_devices, seed=seed)
-    return fit(make, rows._replace(labeled=labeled), terms, folder, evaluate=evaluate)
+    return fit(make_classes, rows._replace(labeled=labeled), terms, folder, evaluate=evaluate)
 
 
 @pytest.fixture(scope="module")
@@ -331,3 +340,35 @@ def test_models_train_classes_too(rows, tmp_path):
     fit(make_classifier, rows, TrainingConfig(epochs=8, batch_size=20, num_devices=1), tmp_path)
     log = log_of(tmp_path)
     assert log[0]["classification/error"] > 0.5 and log[-1]["classification/error"] < 0.2
+
+
+@pytest.mark.parametrize("span_bytes", [784 * 20 * 4, 2**26], ids=["spans of four steps", "one span"])
+def test_streamed_rows_give_the_same_bytes(whole, rows, tmp_path, monkeypatch, span_bytes):
+    state, folder = whole
+    monkeypatch.setattr(feeds, "_SPAN_BYTES", span_bytes)
+    np.save(tmp_path / "images.npy", rows.image)
+    on_disk = rows._replace(image=np.load(tmp_path / "images.npy", mmap_mode="r"))
+    streamed = dataclasses.replace(ONE_DEVICE, stream="yes")
+    assert_same_bytes(fit(make_vae, on_disk, streamed, tmp_path / "run"), state)
+    assert log_of(tmp_path / "run") == log_of(folder)
+
+
+def test_a_stream_goes_on_in_the_middle_of_a_span_with_its_labels(rows, one_seed, tmp_path, monkeypatch):
+    # Six steps an epoch in spans of four: step 9 is in the second epoch's first span.
+    monkeypatch.setattr(feeds, "_SPAN_BYTES", 784 * 20 * 4)
+    terms = TrainingConfig(epochs=2, batch_size=20, num_devices=1, seed=SEEDS[2], stream="yes")
+    labeled = rows._replace(labeled=LABELED[2])
+    stopped_after(9, signal.SIGTERM, make_classes, labeled, terms, tmp_path)
+    assert_same_bytes(fit(make_classes, labeled, terms, tmp_path, resume=True), one_seed[0])
+
+
+def test_small_sets_are_not_streamed_unless_asked_for(rows):
+    assert not feeds.is_streamed(rows, "auto") and feeds.is_streamed(rows, "yes")
+    large = rows._replace(image=np.broadcast_to(np.uint8(0), (2**22, 32, 32, 1)))
+    assert feeds.is_streamed(large, "auto") and not feeds.is_streamed(large, "no")
+
+
+def test_several_seeds_are_not_streamed(rows, tmp_path):
+    with pytest.raises(ValueError, match=r"2 seeds together .* one at a time"):
+        fit(make_vae, rows, TrainingConfig(epochs=1, batch_size=20, seed=(0, 1), stream="yes"), tmp_path / "never")
+    assert not (tmp_path / "never").exists()

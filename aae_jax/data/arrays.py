@@ -1,4 +1,4 @@
-"""A user's own arrays: an ``.npz`` file of images or of a table."""
+"""A user's own arrays: an ``.npz`` file of images or of a table, or an ``.npy`` file of images that is mapped."""
 
 import zipfile
 import zlib
@@ -8,7 +8,7 @@ import numpy as np
 
 from aae_jax.data.dataset import Dataset, Split, split_at_random
 
-__all__ = ["load_npz"]
+__all__ = ["load_npy", "load_npz"]
 
 
 def load_npz(path: str) -> Dataset:
@@ -37,6 +37,45 @@ def load_npz(path: str) -> Dataset:
     images = _check_images(path, images)
     train, validation, test = split_at_random(Split(images, labels), path)
     return Dataset(path, train, validation, test, num_classes)
+
+
+def load_npy(path: str) -> Dataset:
+    """Maps an ``.npy`` file of images; see `aae_jax.data.load` for what it may hold.
+
+    Its rows stay on the disk; of floats no more than some thousand are looked at here.
+
+    Args:
+        path: the file.
+
+    Returns:
+        A data set of kind "image", whose splits are views of the file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged or holds anything else.
+    """
+    images = _map(path)
+    if images.ndim not in (3, 4) or 0 in images.shape or len(images) < 10:
+        raise ValueError(f"{path}: images have shape {images.shape}; expected [N, H, W] or [N, H, W, C], 10 or more")
+    beside = Path(path).with_name(f"{Path(path).stem}_labels.npy")
+    labels = _check_labels(str(beside), np.asarray(_map(str(beside))) if beside.exists() else None, len(images))
+    _check_images(path, np.asarray(images[:: max(1, len(images) // 5000)]))
+    if images.dtype not in (np.uint8, np.float32):
+        raise ValueError(f"{path}: images are {images.dtype}; expected uint8 in 0-255 or float32 in [0, 1]")
+    images = images if images.ndim == 4 else images[..., None]
+    places = [len(images) * 7 // 10, len(images) * 8 // 10]
+    splits = zip(np.split(images, places), np.split(labels, places), strict=True)
+    train, validation, test = (Split(*of_split) for of_split in splits)
+    return Dataset(path, train, validation, test, int(labels.max()) + 1)
+
+
+def _map(path: str) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such file") from None
+    except (ValueError, EOFError, OSError) as error:
+        raise ValueError(f"{path}: not an .npy file, or a truncated one: {error}") from error
 
 
 def _read(path: str) -> dict[str, np.ndarray]:

@@ -29,6 +29,7 @@ def load(
     ``"svhn_cropped"``                                    61,048 / 12,209 / 26,032
     any other image set of tensorflow-datasets            its own; without a test split as for ``.npz``
     a path ending in ``.npz``                             70 % / 10 % / 20 %, by a fixed permutation
+    a path ending in ``.npy``                             70 % / 10 % / 20 %, from the front to the end
     ====================================================  ===================================================
 
     Where tensorflow-datasets (TFDS) has no validation split, the last sixth of its training split serves. TFDS
@@ -38,6 +39,9 @@ def load(
     An ``.npz`` file holds `images`: uint8 or floats in [0, 1] of shape ``[N, H, W]`` or ``[N, H, W, C]``, or a table
     of floats ``[N, D]``, which is standardized by its training split; and, if there are any, `labels`: ``[N]``
     integers, −1 where unknown.
+
+    An ``.npy`` file holds images alone, as many as fit on the disk: it is mapped, not read, so mix its rows before.
+    Labels, if there are any, are in a file beside it, `images_labels.npy` for `images.npy`.
 
     Args:
         name: see the table.
@@ -59,6 +63,8 @@ def load(
     name = os.fspath(name)
     if name.endswith(".npz"):
         return arrays.load_npz(name)
+    if name.endswith(".npy"):
+        return arrays.load_npy(name)
     if name == "mnist5k":
         return _load_mnist5k()
     return tfds.load_tfds(name, data_dir=data_dir, manual_dir=manual_dir)
