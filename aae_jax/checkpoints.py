@@ -3,6 +3,7 @@
 Each checkpoint holds a pytree of arrays and the SHA-256 of every leaf. Only arrays and JSON are read, never pickles.
 """
 
+import contextlib
 import hashlib
 import logging
 from collections.abc import Iterator
@@ -36,8 +37,8 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         self._ocp = ocp
-        # Orbax logs through absl every step of every save.
-        logging.getLogger("absl").setLevel(logging.ERROR)
+        # Orbax logs through absl every step of every save, and the traceback of what it raises anyway.
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
         self._manager = ocp.CheckpointManager(
             folder.absolute(), options=ocp.CheckpointManagerOptions(max_to_keep=_KEPT, create=True)
         )
@@ -46,8 +47,11 @@ class Checkpoints:
         """Writes a checkpoint in the background; it counts only once it is whole.
 
         Args:
-            number: larger than those before: the epoch. One that is there already is left as it is.
+            number: larger than those before: the step. One that is there already is left as it is.
             tree: of arrays; may be donated or changed after the call returns.
+
+        Raises:
+            OSError: if this one or the one before could not be written: the disk is full, say. Whole ones stay.
         """
         if number in self._manager.all_steps():
             return
@@ -55,7 +59,32 @@ class Checkpoints:
         # Copies: views of the device's memory would change under a donation while they are written.
         tree = jax.tree.map(np.array, tree)
         arguments = ocp.args.Composite(state=ocp.args.StandardSave(tree), digests=ocp.args.JsonSave(digests(tree)))
-        self._manager.save(number, args=arguments)
+        with self._clear_errors():
+            self._manager.save(number, args=arguments)
+
+    def finish(self) -> None:
+        """Waits until the last checkpoint is written.
+
+        Raises:
+            OSError: if it could not be.
+        """
+        with self._clear_errors():
+            self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Ends orbax's threads."""
+        self._manager.close()
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # Whatever orbax and tensorstore raise where they cannot write.
+            problem = str(error).splitlines()[0].rsplit(": ", 1)[-1]
+            raise OSError(
+                f"A checkpoint could not be written to {self._manager.directory} ({problem}). Those before it are "
+                "whole: make room, then go on with --resume."
+            ) from error
 
     def restore(self, like: Tree) -> tuple[int, Tree] | None:
         """The newest whole checkpoint as `(number, tree)`; None where there is none at all.
@@ -94,6 +123,8 @@ def checkpoints(folder: Path) -> Iterator[Checkpoints]:
     opened = Checkpoints(folder)
     try:
         yield opened
+        opened.finish()
     finally:
-        opened._manager.wait_until_finished()
-        opened._manager.close()
+        with contextlib.suppress(Exception):
+            opened.finish()
+        opened.close()

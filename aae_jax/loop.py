@@ -172,6 +172,7 @@ def fit(
                         saved.save(done, (state, sums))
                         last_saved = time.perf_counter()
                         if number is not None:
+                            saved.finish()
                             raise _stopped(number, folder, done)
             line = {name: _plain(total / steps_per_epoch) for name, total in sums.metrics.items()}
             sums = sums._replace(metrics=jax.tree.map(jnp.zeros_like, sums.metrics))
@@ -186,6 +187,7 @@ def fit(
                 saved.save(done, (state, sums))
                 last_saved = time.perf_counter()
             if number is not None:
+                saved.finish()
                 raise _stopped(number, folder, done)
         return state
 

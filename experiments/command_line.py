@@ -38,7 +38,7 @@ def run(
     _cache_compilations()
     try:
         return main(config)
-    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         _leave(2, f"error: {error}")
     except Stopped as stop:
         _leave(128 + stop.number, f"{stop}; the same command with --resume goes on from there")

@@ -1,6 +1,8 @@
 """Checkpoints: what comes back is what went in, and damage is found."""
 
 import logging
+import subprocess
+import sys
 
 import chex
 import jax
@@ -107,3 +109,30 @@ def _text(path):
         return path.read_text() if path.is_file() else ""
     except UnicodeDecodeError:
         return ""
+
+
+FULL_DISK = """
+import resource, signal, sys
+import numpy as np
+from pathlib import Path
+from aae_jax.checkpoints import checkpoints
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+tree = {"weights": np.random.RandomState(0).rand(300, 400).astype(np.float32)}
+with checkpoints(Path(sys.argv[1])) as saved:
+    saved.save(1, tree)
+    saved.finish()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+    saved.save(2, tree)
+"""
+
+
+def test_a_full_disk_is_a_clear_error_and_whole_checkpoints_stay(tmp_path):
+    # A limit on the size of files, in a process of its own, stands for the full disk: its writes fail likewise.
+    words = [sys.executable, "-c", FULL_DISK, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1 and last.startswith("OSError: A checkpoint could not be written to")
+    assert "File too large" in last and "make room, then go on with --resume" in last
+    number, found = restored(tmp_path, jax.eval_shape(lambda: {"weights": jnp.zeros((300, 400))}))
+    assert number == 1 and found["weights"].shape == (300, 400)

@@ -1,0 +1,137 @@
+"""Devices, seeds and streams change nothing: parameters after a hundred steps, against one seed on one device.
+
+    python -m benchmarks.invariance                                           # about half an hour on two CPU cores
+    python -m benchmarks.invariance --variants aae vae                        # a few minutes
+
+Every variant is trained for a hundred steps on real digits, with noise and dropout: on 2, 4 and 8 (fake) devices, as
+one of ten seeds that are trained together, and streamed from the host. The largest difference of any parameter, over
+the largest parameter, has to be at most 1e-10 in float64; in float32 it is reported. A control, in which all devices
+draw the same noise, has to break the bound. Ends with status 1 where a bound is broken.
+"""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aae_jax.loop import progress
+from benchmarks import plots, records
+from benchmarks.invariance_worker import VARIANTS
+from benchmarks.records import Options
+from experiments import command_line
+
+BOUND = 1e-10
+SEED = 4
+WAYS: dict[str, dict[str, Any]] = {
+    "2 devices": {"devices": 2},
+    "4 devices": {"devices": 4},
+    "8 devices": {"devices": 8},
+    "ten seeds": {"seeds": list(range(10))},
+    "streamed": {"streamed": True},
+}
+CONTROL = {"devices": 4, "control": True}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Options):
+    """Options of the command."""
+
+    out: Path = Path("runs/benchmarks/invariance")
+    """The folder of the JSON file and the plot."""
+    variants: tuple[str, ...] = tuple(VARIANTS)
+    """Which variants to train."""
+    precisions: tuple[str, ...] = ("float64", "float32")
+    """In which arithmetic."""
+
+
+PRESETS = command_line.preset_field({"laptop": Config(), "smoke": Config(variants=("aae",), precisions=("float64",))})
+
+
+def main(config: Config) -> dict[str, Any]:
+    """Measures, prints; raises where a bound is broken."""
+    unknown = [name for name in config.variants if name not in VARIANTS]
+    if unknown:
+        raise ValueError(f"There are no variants {unknown}; expected some of {list(VARIANTS)}.")
+    written = records.run("invariance", config, _measure, _show, plots.differences)
+    broken = _broken(written["results"])
+    if broken:
+        raise SystemExit(f"broken: {'; '.join(broken)}")
+    return written
+
+
+def _measure(config: Config) -> dict[str, Any]:
+    results: dict[str, Any] = {"bound": BOUND, "differences": {}, "control": {}}
+    num_runs = len(config.variants) * len(config.precisions) * (len(WAYS) + 1) + 1
+    with progress("invariance", 0, num_runs, unit="training") as bar:
+        for precision in config.precisions:
+            found: dict[str, dict[str, float]] = {}
+            for variant in config.variants:
+                job = {"variant": variant, "precision": precision, "seeds": [SEED]}
+                alone = _trained(job)
+                bar.update(1)
+                found[variant] = {}
+                for name, way in WAYS.items():
+                    found[variant][name] = _difference(alone, _trained({**job, **way}))
+                    bar.update(1)
+            results["differences"][precision] = found
+        job = {"variant": config.variants[0], "precision": config.precisions[0], "seeds": [SEED]}
+        results["control"] = {
+            "variant": job["variant"],
+            "difference": _difference(_trained(job), _trained({**job, **CONTROL})),
+        }
+        bar.update(1)
+    return results
+
+
+def _trained(job: dict[str, Any]) -> np.ndarray:
+    """The parameters of the seed that is compared, from a process of its own."""
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={job.get('devices', 1)}"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "params.npy"
+        words = [sys.executable, "-m", "benchmarks.invariance_worker", json.dumps(job), str(path)]
+        done = subprocess.run(
+            words,
+            env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{job} failed:\n{done.stderr[-3000:]}")
+        return np.load(path)[job["seeds"].index(SEED)]
+
+
+def _difference(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(one - other).max() / np.abs(one).max())
+
+
+def _broken(results: dict[str, Any]) -> list[str]:
+    exact = results["differences"].get("float64", {})
+    broken = [
+        f"{variant}, {way}: {value:.1e} is above {BOUND:.0e}"
+        for variant, of_ways in exact.items()
+        for way, value in of_ways.items()
+        if not value <= BOUND
+    ]
+    if not results["control"]["difference"] > BOUND:
+        broken.append("the control, which has to differ, does not")
+    return broken
+
+
+def _show(results: dict[str, Any]) -> None:
+    for precision, found in results["differences"].items():
+        rows = [[variant, *(f"{value:.1e}" for value in of_ways.values())] for variant, of_ways in found.items()]
+        records.print_table([precision, *WAYS], rows)
+        print()
+    control = results["control"]
+    print(f"control, the same noise on four devices: {control['variant']} differs by {control['difference']:.1e}")
+
+
+if __name__ == "__main__":
+    command_line.run(main, PRESETS)

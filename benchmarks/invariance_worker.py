@@ -1,0 +1,88 @@
+"""One training of `benchmarks.invariance`, in a process of its own: devices are counted before JAX starts.
+
+python -m benchmarks.invariance_worker '{"variant": "aae", "how": "alone", "precision": "float64", "seeds": [0]}' OUT
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from aae_jax import ModelConfig, Rows, TrainingConfig, algorithm, build, corruption, data, epoch, feeds, fit, row_keys
+from aae_jax.types import Algorithm, TrainState
+
+NUM_ROWS, BATCH_SIZE, EPOCHS = 800, 80, 10
+"""A hundred steps of batches that eight devices can share."""
+SMALL = {"image_shape": (28, 28, 1), "num_classes": 10, "hidden_sizes": (32,), "weight_std": None}
+VARIANTS = {
+    "classifier": ModelConfig("classifier", **SMALL),
+    "ae": ModelConfig("ae", **SMALL),
+    "vae": ModelConfig("vae", **SMALL),
+    "vae, mixture": ModelConfig("vae", prior="gaussian_mixture", **SMALL),
+    "gan": ModelConfig("gan", **SMALL),
+    "aae": ModelConfig("aae", **SMALL),
+    "aae, gaussian posterior": ModelConfig("aae", posterior="gaussian", prior="swiss_roll", **SMALL),
+    "aae, universal posterior": ModelConfig("aae", posterior="universal", prior="uniform_box", **SMALL),
+    "aae, convolutions, batch norm": ModelConfig(
+        "aae", network="convolutional", encoder_batch_norm="all", decoder_batch_norm="all", **SMALL
+    ),
+    "label_conditioned_aae": ModelConfig("label_conditioned_aae", prior="gaussian_mixture", **SMALL),
+    "supervised_aae": ModelConfig("supervised_aae", **SMALL),
+    "semi_supervised_aae, batch norm": ModelConfig("semi_supervised_aae", encoder_batch_norm="all", **SMALL),
+    "clustering_aae": ModelConfig("clustering_aae", num_clusters=12, **SMALL),
+    "dimension_reduction_aae": ModelConfig("dimension_reduction_aae", num_clusters=12, **SMALL),
+    "semi_supervised_dimension_reduction_aae": ModelConfig("semi_supervised_dimension_reduction_aae", **SMALL),
+}
+
+
+def train(config: ModelConfig, *, seeds: tuple[int, ...], devices: int, streamed: bool) -> TrainState:
+    """The state after a hundred steps on real digits, with noise and dropout, of one or several seeds."""
+    train = data.load("mnist5k").train
+    labeled = np.arange(100, dtype=np.int32) if config.variant.startswith("semi_supervised") else None
+    rows = Rows(train.image[:NUM_ROWS], train.label[:NUM_ROWS], labeled)
+    corrupt = corruption.chain(corruption.gaussian_noise(0.3), corruption.dropout(0.2))
+
+    def make_algorithm(axis_name: str | None) -> Algorithm:
+        model = build(config, axis_name=axis_name)
+        optimizers = {phase.name: optax.adam(1e-3) for phase in model.phases}
+        made = algorithm(model, optimizers, corrupt=corrupt, axis_name=axis_name)
+        return made._replace(init=lambda key: jax.tree.map(_widest, made.init(key)))
+
+    terms = TrainingConfig(
+        epochs=EPOCHS,
+        batch_size=BATCH_SIZE,
+        seed=seeds if len(seeds) > 1 else seeds[0],
+        num_devices=devices,
+        checkpoint_epochs=EPOCHS,
+        stream="yes" if streamed else "no",
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        return jax.device_get(fit(make_algorithm, rows, terms, folder))
+
+
+def _widest(leaf: jax.Array) -> jax.Array:
+    """Weights are float32 as networks make them; here they are what JAX calls a float, 64 bits where these are on."""
+    return leaf.astype(jnp.result_type(float)) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+
+def main(job: dict[str, Any], path: Path) -> None:
+    """Trains as the job says, and writes all numbers of the parameters, a row for each seed."""
+    jax.config.update("jax_enable_x64", job["precision"] == "float64")
+    if job.get("control"):
+        # What must be noticed: every device draws the noise of the first.
+        epoch.row_keys = lambda key, step, num_rows, first=0: row_keys(key, step, num_rows, 0)
+    feeds._SPAN_BYTES = NUM_ROWS // 3 * 784
+    seeds, devices = tuple(job["seeds"]), job.get("devices", 1)
+    state = train(VARIANTS[job["variant"]], seeds=seeds, devices=devices, streamed=job.get("streamed", False))
+    leaves = jax.tree.leaves(state.params)
+    np.save(path, np.concatenate([np.asarray(leaf).reshape(len(seeds), -1) for leaf in leaves], axis=1))
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]), Path(sys.argv[2]))
