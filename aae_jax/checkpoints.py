@@ -55,12 +55,28 @@ class Checkpoints:
         """
         if number in self._manager.all_steps():
             return
+        self._write(number, tree)
+
+    def replace(self, number: int, tree: Tree) -> None:
+        """Writes a checkpoint in place of the one of the same number, see `save`."""
+        if number in self._manager.all_steps():
+            self._manager.delete(number)
+        self._write(number, tree)
+
+    def _write(self, number: int, tree: Tree) -> None:
         ocp = self._ocp
         # Copies: views of the device's memory would change under a donation while they are written.
         tree = jax.tree.map(np.array, tree)
         arguments = ocp.args.Composite(state=ocp.args.StandardSave(tree), digests=ocp.args.JsonSave(digests(tree)))
         with self._clear_errors():
-            self._manager.save(number, args=arguments)
+            written = self._manager.save(number, args=arguments)
+        assert written, f"checkpoint {number} comes after a later one"
+
+    def _delete_after(self, number: int) -> None:
+        """Damaged ones would stand in the way: orbax writes no checkpoint before one that is there."""
+        for later in self._manager.all_steps():
+            if later > number:
+                self._manager.delete(later)
 
     def finish(self) -> None:
         """Waits until the last checkpoint is written.
@@ -89,7 +105,7 @@ class Checkpoints:
     def restore(self, like: Tree) -> tuple[int, Tree] | None:
         """The newest whole checkpoint as `(number, tree)`; None where there is none at all.
 
-        A damaged one is reported by a warning, and the one before it is used.
+        A damaged one is reported by a warning, the one before it is used, and the damaged one deleted.
 
         Args:
             like: a tree of arrays or shapes that the checkpoint must match.
@@ -101,11 +117,12 @@ class Checkpoints:
         device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like)
         arguments = ocp.args.Composite(state=ocp.args.StandardRestore(target), digests=ocp.args.JsonRestore())
-        problems = []
+        problems: list[str] = []
         for number in sorted(self._manager.all_steps(), reverse=True):
             try:
                 restored = self._manager.restore(number, args=arguments)
                 if digests(restored.state) == restored.digests:
+                    self._delete_after(number)
                     return number, restored.state
                 problem = "its arrays differ from the digests that were saved with them"
             except Exception as error:  # Whatever orbax and tensorstore raise on damaged files.

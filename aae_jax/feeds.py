@@ -28,8 +28,8 @@ class Span(NamedTuple):
     Attributes:
         rows: on the device.
         orders: of these rows.
-        first: the number of the step that reads the first of the orders, counted over all epochs.
-        last: the number of the first step that is no longer of the span.
+        first: the step of the epoch, from 0, that reads the first of the orders.
+        last: the first step of the epoch that is no longer of the span.
     """
 
     rows: Rows

@@ -22,7 +22,7 @@ from aae_jax.feeds import Span, Stream, is_streamed, streamed_spans
 from aae_jax.keys import derive
 from aae_jax.types import Algorithm, Params, TrainState
 
-__all__ = ["Rows", "TrainingConfig", "batch_of", "fit", "progress"]
+__all__ = ["Rows", "TrainingConfig", "batch_of", "check", "fit", "progress"]
 
 _CHUNK_SECONDS = 2.0
 """About how long the host leaves the device alone: rarely enough to cost nothing, often enough to stop and save."""
@@ -65,6 +65,23 @@ class TrainingConfig:
         return self.seed if isinstance(self.seed, tuple) else (self.seed,)
 
 
+def check(rows: Rows, config: TrainingConfig) -> parallel.Layout:
+    """What `fit` checks before it does anything; returns who is to do what.
+
+    Raises:
+        ValueError: see `fit`.
+    """
+    if config.batch_size > len(rows.image):
+        raise ValueError(f"A batch of {config.batch_size} is larger than the training set of {len(rows.image)} rows.")
+    several = isinstance(config.seed, tuple)
+    if several and is_streamed(rows, config.stream):
+        raise ValueError(
+            f"{len(config.seeds)} seeds together would each read other images of a set that is streamed; train them "
+            "one at a time."
+        )
+    return parallel.layout(config.batch_size, len(config.seeds) if several else 0, config.num_devices)
+
+
 def fit(
     make_algorithm: Callable[[str | None], Algorithm],
     rows: Rows,
@@ -99,17 +116,8 @@ def fit(
             rows it was of. Of several seeds: when the last one has diverged.
         Stopped: after a signal, once a checkpoint is written.
     """
-    num_rows = len(rows.image)
-    if config.batch_size > num_rows:
-        raise ValueError(f"A batch of {config.batch_size} is larger than the training set of {num_rows} rows.")
-    several = isinstance(config.seed, tuple)
-    layout = parallel.layout(config.batch_size, len(config.seeds) if several else 0, config.num_devices)
-    streamed = is_streamed(rows, config.stream)
-    if streamed and several:
-        raise ValueError(
-            f"{len(config.seeds)} seeds together would each read other images of a set that is streamed; train them "
-            "one at a time."
-        )
+    layout = check(rows, config)
+    num_rows, several, streamed = len(rows.image), isinstance(config.seed, tuple), is_streamed(rows, config.stream)
     algorithm = make_algorithm(layout.axis_name)
     over_seeds: Callable[..., Any] = jax.vmap if several else lambda function, **_: function
     roots = jax.vmap(jax.random.key)(np.array(config.seeds, np.uint32)) if several else jax.random.key(config.seeds[0])
@@ -175,7 +183,7 @@ def fit(
                             saved.finish()
                             raise _stopped(number, folder, done)
             line = {name: _plain(total / steps_per_epoch) for name, total in sums.metrics.items()}
-            sums = sums._replace(metrics=jax.tree.map(jnp.zeros_like, sums.metrics))
+            sums = _for_next_epoch(sums)
             if judge:
                 scores = judge(state.params, _epoch_keys(evaluation_key, epoch))
                 line |= {name: _plain(value) for name, value in scores.items()}
@@ -203,6 +211,13 @@ def _epoch_orders(run_key: jax.Array, epoch: jax.Array, num_rows: int, num_label
 @jax.jit
 def _epoch_keys(key: jax.Array, epoch: jax.Array) -> jax.Array:
     return jax.vmap(lambda key: jax.random.fold_in(key, epoch))(key) if key.ndim else jax.random.fold_in(key, epoch)
+
+
+@jax.jit
+def _for_next_epoch(sums: Sums) -> Sums:
+    """Zeros, but for seeds that have diverged: theirs is no loss of zero."""
+    start = jnp.where(sums.bad_step < 0, 0.0, jnp.nan)
+    return sums._replace(metrics=jax.tree.map(lambda total: jnp.full_like(total, start), sums.metrics))
 
 
 def _next_chunk(chunk_steps: int, taken: int, seconds: float) -> int:

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -148,7 +149,7 @@ def provenance() -> dict[str, Any]:
     module = getattr(sys.modules["__main__"], "__spec__", None)
     name = f"python -m {module.name}" if module else f"python {Path(sys.argv[0]).name}"
     return {
-        "command": " ".join([name, *sys.argv[1:]]),
+        "command": " ".join([name, shlex.join(sys.argv[1:])]).strip(),
         "commit": git("rev-parse", "HEAD"),
         "dirty": None if status is None else bool(status),
     }

@@ -11,7 +11,8 @@ gives its label to the whole cluster; majority vote and the best one-to-one matc
 Paper, test error on MNIST: 9.55 ± 2.05 % with 16 clusters, 4.10 ± 1.13 % with 30. Reported is the last epoch.
 
 The preset laptop has the paper's settings at a third of its width, with the drop of the rates at epoch 22 of 30 where
-the paper has it at 50 of 1500. Batch norm, in all layers of the encoder, and input dropout are the paper's too.
+the paper has it at 50 of 1500. Batch norm in the encoder and input dropout are the paper's too; whether it normalizes
+the heads is not certain: here it does.
 """
 
 import dataclasses
@@ -82,7 +83,7 @@ def main(config: Config) -> dict[str, Any]:
 def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
     sizes = {"code_size": config.style_size, "num_clusters": config.clusters}
     model_config = config.model_config(AAE, dataset, **sizes)
-    scores = training.head_rule_error
+    scores = training.head_rule_error if dataset.num_classes else None
     return {AAE: training.train_model("clustering", config, model_config, dataset, AAE, scores=scores)}
 
 
@@ -121,14 +122,15 @@ def draw(folder: Path, dataset: Dataset) -> None:
     """Draws the figures of a finished run: errors against epochs, and a row for each cluster, its head first."""
     from experiments import figures
 
+    first = reports.first_seed(folder)
     figures.seed_curves(
         folder, {AAE: ("validation/error", "error on validation images, by the paper's rule")}, folder / "errors.png"
     )
-    model, params, config = configs.load(folder / "seed_0" / AAE)
+    model, params, config = configs.load(folder / f"seed_{first}" / AAE)
     assert model.decode is not None
     codes = {"style": jnp.zeros((config.num_clusters, config.code_size)), "category": jnp.eye(config.num_clusters)}
     heads = np.asarray(model.decode(params, codes, jnp.full(config.num_clusters, -1)))
-    with np.load(folder / "evidence_0.npz", allow_pickle=False) as evidence:
+    with np.load(folder / f"evidence_{first}.npz", allow_pickle=False) as evidence:
         members = [np.flatnonzero(evidence["cluster"] == index)[:15] for index in range(config.num_clusters)]
     images = training.pictures(dataset.test, dataset)
     rows = np.zeros((config.num_clusters, 16, *config.image_shape), images.dtype)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from aae_jax.interrupts import Stopped
 
-__all__ = ["run"]
+__all__ = ["guarded", "preset_field", "run"]
 
 Config = TypeVar("Config")
 
@@ -36,8 +36,13 @@ def run(
     description = (sys.modules[main.__module__].__doc__ or "").strip()
     config = tyro.cli(type(default), default=default, args=arguments, description=description)
     _cache_compilations()
+    return guarded(lambda: main(config))
+
+
+def guarded(work: Callable[[], Any]) -> Any:
+    """Does what is to be done; mistakes and signals end the process as `run` says."""
     try:
-        return main(config)
+        return work()
     except (ValueError, OSError, FloatingPointError) as error:
         _leave(2, f"error: {error}")
     except Stopped as stop:

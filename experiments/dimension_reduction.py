@@ -16,7 +16,7 @@ these: they descend as its semi-supervised network does.
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -35,6 +35,8 @@ RULES = {"category": "q(y given x)", "nearest_head": "the nearest head", "neares
 @dataclasses.dataclass(frozen=True)
 class Config(PaperOptions):
     """Options of the command."""
+
+    JUDGING: ClassVar[tuple[str, ...]] = ("panels",)
 
     out: Path = Path("runs/dimension_reduction")
     """The run folder."""
@@ -74,22 +76,28 @@ def main(config: Config) -> dict[str, Any]:
 
 
 def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
-    trained, label = {}, dataset.train.label
+    jobs, label = {}, dataset.train.label
+    if not dataset.num_classes:
+        raise ValueError(f"{dataset.name} has no labels, and this experiment is judged by them.")
     for panel in config.panels:
         size, num_labels = PANELS[panel]
         options = {"code_size": size, "eta": config.eta, "num_clusters": 0 if num_labels else config.clusters}
         variant = "semi_supervised_dimension_reduction_aae" if num_labels else "dimension_reduction_aae"
         seeds = range(config.seed, config.seed + config.seeds)
-        trained[panel] = training.train_model(
+        labeled = np.stack([labeled_subset(label, num_labels, seed) for seed in seeds]) if num_labels else None
+        jobs[panel] = config.model_config(variant, dataset, **options), labeled
+    return {
+        panel: training.train_model(
             "dimension_reduction",
             config,
-            config.model_config(variant, dataset, **options),
+            model_config,
             dataset,
             panel,
-            labeled=np.stack([labeled_subset(label, num_labels, seed) for seed in seeds]) if num_labels else None,
-            scores=training.validation_error if num_labels else training.head_rule_error,
+            labeled=labeled,
+            scores=training.head_rule_error if labeled is None else training.validation_error,
         )
-    return trained
+        for panel, (model_config, labeled) in jobs.items()
+    }
 
 
 def _judge(
@@ -129,8 +137,9 @@ def draw(folder: Path, panels: tuple[str, ...]) -> None:
     """Draws the figures of a finished run: test codes with their heads, and errors against epochs."""
     from experiments import figures
 
+    first = reports.first_seed(folder)
     figure, axes = figures.grid_of((1, len(panels)), size=4)
-    with np.load(folder / "evidence_0.npz", allow_pickle=False) as evidence:
+    with np.load(folder / f"evidence_{first}.npz", allow_pickle=False) as evidence:
         for panel, name in zip(axes[0], panels, strict=True):
             codes, heads = evidence[f"{name}/codes"].astype(float), evidence[f"{name}/heads"]
             title = f"test codes, {name.replace('_', ', ')}"

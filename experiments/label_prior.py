@@ -137,11 +137,12 @@ def draw(folder: Path) -> None:
     """Draws the figures of a finished run: codes over the prior, and walks through each class's part of it."""
     from experiments import figures
 
+    first = reports.first_seed(folder)
     codes_figure, codes_axes = figures.grid_of((1, 2), size=4)
     walks_figure, walks_axes = figures.grid_of((1, 2), size=5)
-    with np.load(folder / "evidence_0.npz", allow_pickle=False) as evidence:
+    with np.load(folder / f"evidence_{first}.npz", allow_pickle=False) as evidence:
         for column, name in enumerate(PRIORS):
-            model, params, config = configs.load(folder / "seed_0" / name)
+            model, params, config = configs.load(folder / f"seed_{first}" / name)
             prior, title = configs.build_prior(config), name.replace("_", " ")
             samples = jax.vmap(prior.sample)(row_keys(jax.random.key(0), 0, 100_000), jnp.full(100_000, -1))
             figures.codes_panel(

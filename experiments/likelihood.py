@@ -19,7 +19,7 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +54,8 @@ BLOCK = 1000
 @dataclasses.dataclass(frozen=True)
 class Config(PaperOptions):
     """Options of the command."""
+
+    JUDGING: ClassVar[tuple[str, ...]] = ("models", "samples", "many_samples")
 
     out: Path = Path("runs/likelihood")
     """The run folder."""
@@ -129,11 +131,14 @@ def _judge(
     seed = config.seed + index
     key = derive(jax.random.key(seed), "parzen")
     validation, test = (training.pictures(split, dataset) for split in (dataset.validation, dataset.test))
-    metrics, evidence = _measures(judge, "real", dataset, validation, test), {}
+    # A Fréchet distance is larger for fewer images, so that all sets have as many as the smallest.
+    count = min(len(validation), len(test), config.samples)
+    metrics, evidence = _measures(judge, "real", dataset, validation[:count], test[:count]), {}
     for name, (model, params) in trained.items():
         sample_block = _sampler(model, params, dataset, derive(key, name))
         samples = np.concatenate([np.asarray(sample_block(index)) for index in range(config.samples // BLOCK)])
-        metrics |= _measures(judge, name, dataset, samples.reshape(-1, *dataset.image_shape), test)
+        pictures = samples[:count].reshape(count, *dataset.image_shape)
+        metrics |= _measures(judge, name, dataset, pictures, test[:count])
         flat_validation, flat_test = (images.reshape(len(images), -1) for images in (validation, test))
         sigma, _ = choose_sigma(samples, flat_validation)
         fine, _ = choose_sigma(samples, flat_validation, fine_sigmas(sigma))
@@ -207,7 +212,7 @@ def _measures(
             images = ((images - dataset.shift) / dataset.scale).astype(np.float32)
         return np.log(np.maximum(training.class_probabilities(judge, images), 1e-30))
 
-    seen, real = features(images), features(test[: len(images)])
+    seen, real = features(images), features(test)
     found = {"frechet_distance": frechet_distance(real, seen), **precision_recall_coverage(real, seen)}
     return {f"{name}/{metric}": float(value) for metric, value in found.items()}
 
@@ -234,11 +239,12 @@ def draw(folder: Path, config: Config, dataset: Dataset) -> None:
     """Draws the figures of a finished run: samples above their nearest training images, and curves."""
     from experiments import figures
 
+    first = reports.first_seed(folder)
     train = jnp.asarray(training.pictures(dataset.train, dataset).reshape(len(dataset.train.image), -1))
     nearest = jax.jit(lambda rows: map_rows(lambda row: jnp.argmin(squared_distances(row, train)), rows))
     pairs = []
     for name in config.models:
-        model, params, _ = configs.load(folder / "seed_0" / name)
+        model, params, _ = configs.load(folder / f"seed_{first}" / name)
         assert model.sample is not None, "all of these models can be sampled"
         samples = np.asarray(model.sample(params, row_keys(jax.random.key(0), 0, 32), jnp.full(32, -1)))
         neighbors = np.asarray(train)[np.asarray(nearest(samples.reshape(32, -1)))].reshape(samples.shape)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from aae_jax import ModelConfig, TrainingConfig, corruption, data
 from aae_jax.data import Dataset
@@ -23,6 +23,9 @@ _ELSEWHERE = (
 @dataclasses.dataclass(frozen=True)
 class Options:
     """Options of a command."""
+
+    JUDGING: ClassVar[tuple[str, ...]] = ()
+    """Options that no training depends on: a finished run can be judged anew with others."""
 
     preset: Literal["laptop", "smoke", "paper"] = "laptop"
     """Gives the defaults of the others: minutes to an hour on two CPU cores, seconds, or the paper's own settings."""
@@ -47,7 +50,7 @@ class Options:
     checkpoint_epochs: int = 5
     """Epochs between two checkpoints."""
     devices: int | None = None
-    """Devices that share a batch; by default as many as divide it."""
+    """Devices that share the seeds, if there are as many, else each batch; by default as many as divide them."""
     width: int = 400
     """Of the two hidden layers of every network."""
     noise_std: float = 0.3
@@ -87,7 +90,7 @@ class Options:
             epochs: instead of the command's own.
         """
         return TrainingConfig(
-            epochs=epochs or self.epochs,
+            epochs=self.epochs if epochs is None else epochs,
             batch_size=self.batch_size,
             seed=seed,
             checkpoint_epochs=self.checkpoint_epochs,
@@ -97,7 +100,8 @@ class Options:
 
     def settings(self) -> dict[str, Any]:
         """What training depends on beside model and terms: the other options."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name not in _ELSEWHERE}
+        elsewhere = (*_ELSEWHERE, *self.JUDGING)
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in elsewhere}
 
     def corruption(self) -> Corruption:
         """The noisy view that networks are trained on."""

@@ -153,7 +153,8 @@ def draw(folder: Path) -> None:
     """
     from experiments import figures
 
-    with np.load(folder / "evidence_0.npz", allow_pickle=False) as evidence:
+    first = reports.first_seed(folder)
+    with np.load(folder / f"evidence_{first}.npz", allow_pickle=False) as evidence:
         arrays = dict(evidence)
     panels = [["ae", f"vae_{prior}", f"aae_{prior}"] for prior in PRIORS]
     codes_figure, codes_axes = figures.grid_of((2, 3))
@@ -164,7 +165,7 @@ def draw(folder: Path) -> None:
         for column, name in enumerate(panels[row]):
             title = f"{name.split('_')[0].upper()}, {prior_name.replace('_', ' ')}"
             figures.codes_panel(codes_axes[row, column], arrays[name], arrays["label"], np.asarray(samples), title)
-            model, params, config = configs.load(folder / "seed_0" / name)
+            model, params, config = configs.load(folder / f"seed_{first}" / name)
             if len(config.image_shape) == 3:
                 grid = figures.walks(prior, 10) if prior_name == "gaussian_mixture" else figures.percentiles(prior)
                 images = model.decode(params, {"style": grid.reshape(-1, 2)}, jnp.full(grid[..., 0].size, -1))
@@ -175,7 +176,7 @@ def draw(folder: Path) -> None:
     figures.save_figure(sheets_figure, folder / "sheets.png")
 
     logs = {
-        name: reports.logs(folder / "seed_0" / name / "metrics.jsonl")
+        name: reports.logs(folder / f"seed_{first}" / name / "metrics.jsonl")
         for name in dict.fromkeys(name for row in panels for name in row)
     }
     curves_figure, curves_axes = figures.grid_of((1, 3), size=4)

@@ -13,7 +13,17 @@ from aae_jax import runs
 from aae_jax.data import Dataset
 from experiments.options import Options
 
-__all__ = ["Evidence", "Metrics", "logs", "print_metrics", "run_seeds", "summarize", "text_of", "write_final"]
+__all__ = [
+    "Evidence",
+    "Metrics",
+    "first_seed",
+    "logs",
+    "print_metrics",
+    "run_seeds",
+    "summarize",
+    "text_of",
+    "write_final",
+]
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 Metrics = dict[str, float]
@@ -39,7 +49,21 @@ def run_seeds(
     Raises:
         FloatingPointError: if all seeds diverged.
     """
+    with runs.lock(config.out):
+        return _run_seeds(experiment, config, dataset, train, judge)
+
+
+def _run_seeds(
+    experiment: str, config: AnyOptions, dataset: Dataset, train: Callable[..., Any], judge: Callable[..., Any]
+) -> dict[str, Any]:
     started = time.time()
+    # What the models' own configs cannot tell: how many seeds share the folder.
+    whole = {"experiment": experiment, "dataset": config.dataset, "seed": config.seed, "seeds": config.seeds}
+    if not any(config.out.rglob("metrics.jsonl")):
+        # A command that ended before its first epoch leaves nothing to protect.
+        (config.out / "config.json").unlink(missing_ok=True)
+    runs.check_config(config.out / "config.json", whole, resume=config.resume)
+    provenance = _provenance(config.out)
     trained = train(config, dataset)
     of_seeds = [{name: models[index] for name, models in trained.items()} for index in range(config.seeds)]
     whole = [index for index, models in enumerate(of_seeds) if None not in models.values()]
@@ -49,8 +73,23 @@ def run_seeds(
     metrics = summarize([metrics for metrics, _ in found.values()])
     evidence = {index: arrays for index, (_, arrays) in found.items()}
     diverged = [config.seed + index for index in range(config.seeds) if index not in found]
-    write_final(config.out, experiment, config, metrics, started, evidence, diverged=diverged)
+    write_final(config.out, experiment, config, metrics, started, evidence, diverged=diverged, begun=provenance)
     return metrics
+
+
+def _provenance(folder: Path) -> dict[str, Any]:
+    """The commits of all commands that worked in the folder, and whether any of them was of changed code."""
+    now, path = runs.provenance(), folder / "commits.json"
+    known = runs.read_json(path) if path.exists() else {"commits": [], "dirty": False}
+    commits = [*known["commits"], *([] if now["commit"] in known["commits"] else [now["commit"]])]
+    written = {"commits": commits, "dirty": None if now["dirty"] is None else known["dirty"] or now["dirty"]}
+    runs.write_json(path, written)
+    return written
+
+
+def first_seed(folder: Path) -> int:
+    """The index of the first seed of a run that has evidence: that did not diverge."""
+    return min(int(path.stem.split("_")[1]) for path in folder.glob("evidence_*.npz"))
 
 
 def summarize(of_seeds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
@@ -95,6 +134,7 @@ def write_final(
     evidence: Mapping[int, Mapping[str, np.ndarray]],
     *,
     diverged: Sequence[int] = (),
+    begun: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes `final.json`: what was measured, from which config, on which machine, by which command.
 
@@ -107,7 +147,10 @@ def write_final(
         evidence: of each seed, by its index, small arrays that its numbers are computed from, written beside it as
             `evidence_0.npz` and so on.
         diverged: seeds that are not in the metrics, since their training came to no end.
+        begun: commits and dirtiness when the command began; the same as at its end where None.
     """
+    for path in folder.glob("evidence_*.npz"):
+        path.unlink()
     for index, arrays in evidence.items():
         with (folder / f"evidence_{index}.npz").open("wb") as file:
             np.savez_compressed(file, **arrays)
@@ -126,6 +169,7 @@ def write_final(
             "minutes": round((time.time() - started) / 60, 2),
             "training_minutes": round(training / 60, 2),
             **runs.provenance(),
+            **(begun or {}),
         },
     )
 

@@ -12,9 +12,9 @@ result that we found reported in a public repository of adversarial autoencoders
 
 import dataclasses
 import json
+import os
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -57,9 +57,10 @@ FIGURE_4 = "Fig. 4: MNIST test codes in another class's part of the prior, %"
 FIGURE_7 = "Fig. 7: MNIST samples in which a classifier of real images sees another class than asked for, %"
 FIGURE_11 = "Fig. 11: test error of MNIST in a code of reduced dimension, %"
 NONE = "none found"
+TEN = {"samples": 10_000}
 ITEMS = {
     "table1-10k": Item(
-        TABLE_1, "AAE, 10,000 samples", "340 ± 2", "377.5 ± 3.6 (1henrypage)", "likelihood", "aae/log_likelihood"
+        TABLE_1, "AAE, 10,000 samples", "340 ± 2", "377.5 ± 3.6 (1henrypage)", "likelihood", "aae/log_likelihood", TEN
     ),
     "table1-10m": Item(
         TABLE_1,
@@ -71,9 +72,9 @@ ITEMS = {
         {"many_samples": 10_000_000},
     ),
     "table1-gan": Item(
-        TABLE_1, "GAN, 10,000 samples", "225 ± 2", "397.7 (1henrypage)", "likelihood", "gan/log_likelihood"
+        TABLE_1, "GAN, 10,000 samples", "225 ± 2", "397.7 (1henrypage)", "likelihood", "gan/log_likelihood", TEN
     ),
-    "table1-vae": Item(TABLE_1, "VAE, 10,000 samples", "not given", NONE, "likelihood", "vae/log_likelihood"),
+    "table1-vae": Item(TABLE_1, "VAE, 10,000 samples", "not given", NONE, "likelihood", "vae/log_likelihood", TEN),
     "table2-100": Item(
         TABLE_2,
         "100 labels",
@@ -94,7 +95,7 @@ ITEMS = {
     ),
     "table2-all": Item(
         TABLE_2,
-        "all labels",
+        "all (50,000) labels",
         "0.85 ± 0.02",
         NONE,
         "semi_supervised",
@@ -139,10 +140,18 @@ ITEMS = {
         )
         for prior in ("gaussian_mixture", "swiss_roll")
     },
-    "figure7": Item(FIGURE_7, "style of 15 numbers", "picture", "pictures", "style_content", "samples/error"),
+    "figure7": Item(
+        FIGURE_7, "style of 15 numbers", "picture", "pictures", "style_content", "samples/error", {"style_size": 15}
+    ),
     **{
         f"figure11-{panel}".replace("_", "-"): Item(
-            FIGURE_11, words, paper, public, "dimension_reduction", f"{panel}/category/error", {"panels": [panel]}
+            FIGURE_11,
+            words,
+            paper,
+            public,
+            "dimension_reduction",
+            f"{panel}/category/error",
+            {"panels": [panel], "clusters": 20},
         )
         for panel, words, paper, public in (
             ("2d_1000", "2-D, 1000 labels", "4.20", NONE),
@@ -169,7 +178,9 @@ class Config:
     manual_dir: str | None = None
     """A folder with MNIST's original files, if they need not be downloaded, for the command that is run."""
     out: Path | None = None
-    """The run folder of the command that is run; by default the experiment's own."""
+    """The run folder of the command that is run; by default runs/ITEM."""
+    resume: bool = False
+    """Go on with the run in that folder."""
     record: Path | None = None
     """Keep the small files of a finished run in experiments/results."""
     name: str | None = None
@@ -197,11 +208,13 @@ def main(config: Config) -> None:
 def _run(config: Config) -> None:
     if config.run not in ITEMS:
         raise ValueError(f"There is no item {config.run!r}; expected one of {', '.join(ITEMS)}.")
-    places = {name: getattr(config, name) for name in ("data_dir", "manual_dir", "out")}
-    options = {"preset": config.preset, "seeds": config.seeds, **places}
+    places = {name: getattr(config, name) for name in ("data_dir", "manual_dir")}
+    options = {"preset": config.preset, "seeds": config.seeds, "out": config.out or Path("runs", config.run), **places}
     words = [sys.executable, *command(ITEMS[config.run], {k: v for k, v in options.items() if v is not None})]
-    print(shlex.join(words), file=sys.stderr)
-    raise SystemExit(subprocess.run(words, check=False).returncode)
+    words += ["--resume"] if config.resume else []
+    print(shlex.join(words), file=sys.stderr, flush=True)
+    # In place of this process, so that signals reach the one that has something to save.
+    os.execv(sys.executable, words)
 
 
 def command(item: Item, options: Mapping[str, Any]) -> list[str]:
@@ -231,12 +244,18 @@ def record(folder: Path, name: str) -> Path:
         ValueError: if the run's code was not committed.
     """
     final = runs.read_json(folder / "final.json")
-    if final["dirty"] is not False or not final["commit"]:
-        raise ValueError(f"The run in {folder} is of code that was not committed; commit it, and run again.")
+    commits = final.get("commits", [final["commit"]])
+    if final["dirty"] is not False or len(commits) != 1 or not final["commit"]:
+        raise ValueError(
+            f"The run in {folder} is of code that was not committed, or of several commits "
+            f"({', '.join(map(str, commits))}); run it again from one."
+        )
     final["config"] = {option: value for option, value in final["config"].items() if option not in PLACES}
+    final["config"]["dataset"] = Path(final["config"]["dataset"]).name
     final["command"] = shlex.join(_without_places(shlex.split(final["command"])))
     kept = RESULTS / name
-    kept.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
     for path in folder.glob("evidence_*.npz"):
         shutil.copyfile(path, kept / path.name)
     runs.write_json(kept / "final.json", final)
@@ -247,10 +266,11 @@ def _without_places(words: Sequence[str]) -> Iterator[str]:
     places = {f"--{option.replace('_', '-')}" for option in PLACES}
     skip = False
     for word in words:
-        option, is_place = word.split("=")[0], word.split("=")[0] in places
+        option = word.split("=")[0].replace("_", "-")
+        is_place = option in places
         if not skip and not is_place:
             yield word
-        skip = is_place and word == option and option != "--resume"
+        skip = is_place and "=" not in word and option != "--resume"
 
 
 def results() -> dict[str, dict[str, Any]]:
@@ -291,9 +311,7 @@ def markdown() -> str:
         for name, item in ITEMS.items():
             if item.table == table:
                 stem = f"| {name} | {item.words} | {item.paper} | {item.public} |"
-                text += [f"{stem} {cells}" for cells in _rows(item)] or [
-                    f"{stem} *not measured: no run recorded yet* | | | | | | |"
-                ]
+                text += [f"{stem} {cells}" for cells in _rows(item)] or [f"{stem} {_NOT_MEASURED}"]
     text += [
         "",
         "## Commands",
@@ -316,7 +334,7 @@ def _rows(item: Item) -> Iterator[str]:
             machine["device"] if machine["device"] != "cpu" else f"{machine['processor']}, {machine['cores']} cores"
         )
         minutes = final.get("training_minutes", final["minutes"])
-        seeds = config.get("seeds", config.get("num_seeds"))
+        seeds = config["seeds"] - len(final.get("diverged_seeds", ()))
         yield (
             f"**{number}** | {seeds} | {config['preset']} | {config['epochs']} | {device} | {minutes:.0f} | "
             f"{final['commit'][:7]} |"

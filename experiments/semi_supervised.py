@@ -50,6 +50,12 @@ class Config(PaperOptions):
     plain_epochs: int = 20
     """Of the plain network, each of as many steps as one of the semi-supervised."""
 
+    def check(self) -> None:
+        """Checks what can be checked before anything is loaded; see `Options`."""
+        super().check()
+        if self.plain_epochs < 1:
+            raise ValueError(f"plain_epochs is {self.plain_epochs}; expected at least 1.")
+
 
 PRESETS = command_line.preset_field(
     {
@@ -144,6 +150,7 @@ def draw(folder: Path) -> None:
     """Draws the figures of a finished run: errors against epochs, and one style a row in every class."""
     from experiments import figures
 
+    first = reports.first_seed(folder)
     figures.seed_curves(
         folder,
         {
@@ -152,7 +159,7 @@ def draw(folder: Path) -> None:
         },
         folder / "errors.png",
     )
-    model, params, config = configs.load(folder / "seed_0" / AAE)
+    model, params, config = configs.load(folder / f"seed_{first}" / AAE)
     figures.styles_and_classes(model, params, config, folder / "sheet.png")
 
 

@@ -107,10 +107,11 @@ def draw(folder: Path) -> None:
     """Draws the figures of a finished run: the curve, and a style in each row, a class in each column."""
     from experiments import figures
 
+    first = reports.first_seed(folder)
     figures.seed_curves(
         folder, {AAE: ("validation/nll", "half the squared error of validation images")}, folder / "curves.png"
     )
-    model, params, config = configs.load(folder / "seed_0" / AAE)
+    model, params, config = configs.load(folder / f"seed_{first}" / AAE)
     figures.styles_and_classes(model, params, config, folder / "sheet.png")
 
 

@@ -16,7 +16,7 @@ from aae_jax.certificates import certificate
 from aae_jax.configs import ModelConfig
 from aae_jax.data import Dataset, Split
 from aae_jax.evaluation import head_rule
-from aae_jax.loop import batch_of
+from aae_jax.loop import batch_of, check
 from aae_jax.types import Batch, Codes, Corruption, Keys, Model, Params
 from experiments import reports
 from experiments.optimizers import OptimizersOf
@@ -50,7 +50,7 @@ def validation_error(model: Model, params: Params, validation: Batch) -> dict[st
     """Scores for `train`: the fraction of held-out images whose most probable category is not their class."""
     assert model.encode_mean is not None, "a GAN has no codes"
     category = model.encode_mean(params, validation.image)["category"]
-    return {"validation/error": (category.argmax(-1) != validation.label).mean()}
+    return {"validation/error": _error(category.argmax(-1), validation.label)}
 
 
 def head_rule_error(model: Model, params: Params, validation: Batch) -> dict[str, jax.Array]:
@@ -58,7 +58,13 @@ def head_rule_error(model: Model, params: Params, validation: Batch) -> dict[str
     assert model.encode_mean is not None, "a GAN has no codes"
     probabilities = model.encode_mean(params, validation.image)["category"]
     predicted = head_rule(probabilities, validation.label)[probabilities.argmax(-1)]
-    return {"validation/error": (predicted != validation.label).mean()}
+    return {"validation/error": _error(predicted, validation.label)}
+
+
+def _error(predicted: jax.Array, label: jax.Array) -> jax.Array:
+    """The fraction of labeled rows that are predicted wrongly."""
+    known = label >= 0
+    return (known & (predicted != label)).sum() / known.sum()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +114,6 @@ def train(
         For each seed the model and the parameters to evaluate it with, or None if it has diverged.
     """
     model = build(job.model)
-    runs.check_config(folder / "config.json", job, resume=resume)
     several = isinstance(job.training.seed, tuple)
     label, chosen = (None if part is None else part if several else part[0] for part in (labels, labeled))
     rows = Rows(
@@ -116,6 +121,8 @@ def train(
         dataset.train.label if label is None else label,
         None if chosen is None else chosen.astype(np.int32),
     )
+    check(rows, job.training)
+    runs.check_config(folder / "config.json", job, resume=resume)
     steps_per_epoch = len(rows.image) // job.training.batch_size
 
     def make_algorithm(axis_name: str | None) -> Any:
@@ -138,8 +145,8 @@ def train(
     trained: list[Trained | None] = []
     for index in range(len(job.training.seeds)):
         params = jax.tree.map(lambda leaf, index=index: leaf[index], state.params) if several else state.params
-        values = [value[index] if isinstance(value, list) else value for value in last.values()]
-        diverged = any(value is None for value in values)
+        losses = [value for name, value in last.items() if name.endswith("/loss")]
+        diverged = several and any(value[index] is None for value in losses)
         trained.append(
             None if diverged else (model, _with_moments(model, params, rows.image, job.training.batch_size))
         )

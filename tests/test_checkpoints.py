@@ -111,6 +111,29 @@ def _text(path):
         return ""
 
 
+def test_training_goes_on_after_a_damaged_checkpoint_is_passed_over(tmp_path):
+    with checkpoints(tmp_path) as saved:
+        saved.save(5, tree(5.0))
+        saved.save(10, tree(10.0))
+    path = files_of(tmp_path, 10)[0]
+    path.write_bytes(path.read_bytes()[:-20])
+    with checkpoints(tmp_path) as saved:
+        assert saved.restore(jax.eval_shape(tree))[0] == 5
+        saved.save(7, tree(7.0))
+    assert restored(tmp_path)[0] == 7
+
+
+def test_a_checkpoint_can_be_replaced(tmp_path):
+    with checkpoints(tmp_path) as saved:
+        saved.save(0, tree(1.0))
+    with checkpoints(tmp_path) as saved:
+        saved.save(0, tree(2.0))
+    assert float(restored(tmp_path)[1]["weights"][0, 0]) == 1.0
+    with checkpoints(tmp_path) as saved:
+        saved.replace(0, tree(2.0))
+    assert float(restored(tmp_path)[1]["weights"][0, 0]) == 2.0
+
+
 FULL_DISK = """
 import resource, signal, sys
 import numpy as np

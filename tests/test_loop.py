@@ -21,6 +21,7 @@ from aae_jax import (
     build,
     corruption,
     data,
+    epoch,
     feeds,
     fit,
     interrupts,
@@ -218,6 +219,12 @@ def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(rows, tmp_path):
     with pytest.raises(FloatingPointError, match="'grow' is not finite at epoch 3"):
         fit(make, rows, dataclasses.replace(terms, epochs=3), tmp_path, resume=True)
     assert len(json.loads((tmp_path / "bad_batch.json").read_text())["rows"]) == 20
+
+
+def test_a_seed_that_has_diverged_has_no_loss_of_zero_in_later_epochs():
+    sums = epoch.Sums({"line/loss": jnp.array([1.0, jnp.nan])}, jnp.array([-1, 3]), jnp.zeros(2, jnp.int32))
+    start = loop._for_next_epoch(sums).metrics["line/loss"]
+    assert start[0] == 0 and jnp.isnan(start[1])
 
 
 def test_a_finished_run_resumes_to_itself(whole, rows):

@@ -85,6 +85,8 @@ class ModelConfig:
                 raise ValueError(f"{name} is {value!r}; expected one of {', '.join(choices)}.{hint_at}")
         if self.code_size < 1:
             raise ValueError(f"code_size is {self.code_size}; expected at least 1.")
+        if self.noise_size < 1:
+            raise ValueError(f"noise_size is {self.noise_size}; expected at least 1.")
         if not self.eta > 0:
             raise ValueError(f"eta is {self.eta}; expected a distance above 0.")
         if self.variant in _LEARNS_FROM_LABELS and self.num_classes < 2:

@@ -19,7 +19,7 @@ __all__ = ["load", "save"]
 def save(folder: Path | str, params: Params) -> None:
     """Writes the parameters that `load` gives back: those to evaluate with, after training."""
     with checkpoints(Path(folder) / "params") as saved:
-        saved.save(0, params)
+        saved.replace(0, params)
 
 
 def load(folder: Path | str) -> tuple[Model, Params, ModelConfig]:
@@ -29,7 +29,7 @@ def load(folder: Path | str) -> tuple[Model, Params, ModelConfig]:
         folder: of one training, which holds `config.json` and `params`.
 
     Returns:
-        The model (for a table: in the data's own units), its parameters and its config.
+        The model (of standardized data: in the data's own units), its parameters and its config.
 
     Raises:
         FileNotFoundError: if there is no finished run in the folder.

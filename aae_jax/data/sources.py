@@ -19,7 +19,7 @@ def load(
     data_dir: str | os.PathLike | None = None,
     manual_dir: str | os.PathLike | None = None,
 ) -> Dataset:
-    """Loads a data set into memory, with fixed, disjoint train, validation and test splits.
+    """Loads a data set, with fixed, disjoint train, validation and test splits.
 
     ====================================================  ===================================================
     name                                                  splits
@@ -41,6 +41,7 @@ def load(
     integers, −1 where unknown.
 
     An ``.npy`` file holds images alone, as many as fit on the disk: it is mapped, not read, so mix its rows before.
+    Training streams it; what is held out has to fit in memory.
     Labels, if there are any, are in a file beside it, `images_labels.npy` for `images.npy`.
 
     Args:
