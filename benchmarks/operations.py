@@ -18,6 +18,7 @@ __all__ = [
     "aae_costs",
     "of_products",
     "product_bytes",
+    "pythae_operations",
     "semi_supervised_costs",
 ]
 
@@ -181,3 +182,25 @@ def semi_supervised_costs(
     )
     # The generator's phase has moved the encoder.
     return {**costs, "classification": Cost(_forward(encoder, batch) + _learn(encoder, batch), (), _size(encoder))}
+
+
+def pythae_operations(batch: int, *, image: int = 784, width: int = 1000, code: int = 8) -> int:
+    """Of one step of pythae's adversarial trainer, products and optimizers, on the networks of `aae_costs`.
+
+    It takes both gradients at once, of one pass through encoder and decoder, and updates the encoder once. The
+    autoencoder's gradient goes through the discriminator, with gradients of its weights that are thrown away, and the
+    samples of the prior get a gradient that nobody asked for.
+
+    Args:
+        batch: rows of a step.
+        image: numbers per image.
+        width: of the hidden layers.
+        code: numbers per code.
+    """
+    encoder, decoder = _layers(image, width, width, code), _layers(code, width, width, image)
+    judge = _layers(code, width, width, 1)
+    autoencoder = _forward(encoder, batch) + _forward(decoder, batch) + _learn(encoder, batch)
+    autoencoder += _learn(decoder, batch) + _inputs(decoder[:1], batch)
+    # On samples of the prior, on codes, and on codes again for the autoencoder.
+    judged = 3 * (_forward(judge, batch) + _learn(judge, batch)) + 2 * _inputs(judge[:1], batch)
+    return of_products(autoencoder + judged) + ADAM_OPERATIONS * _size(encoder, decoder, judge)

@@ -136,7 +136,6 @@ def chunk_of(
     return Chunk(run, parallel.replicated((state, sums, rows, orders, run_key), num_devices))
 
 
-def batch_at(rows: Rows, start: int, batch_size: int) -> Batch:
-    """Rows in the order in which they lie, with as many labeled ones where there are any."""
-    indices = jnp.arange(start, start + batch_size)
+def batch_at(rows: Rows, indices: jax.Array) -> Batch:
+    """Rows at `indices [B]`, with as many labeled ones where there are any."""
     return loop.batch_of(rows, indices, None if rows.labeled is None else indices)

@@ -1,0 +1,56 @@
+"""Plots of benchmarks."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+__all__ = ["bars", "lines"]
+
+
+def bars(path: Path, panels: Mapping[str, Mapping[str, Sequence[float]]], unit: str) -> None:
+    """Draws a panel of bars for each group: medians, with every repetition as a dot.
+
+    Args:
+        path: of the picture.
+        panels: `{title: {bar: repetitions}}`.
+        unit: of the horizontal axis.
+    """
+    height = 0.6 + 0.4 * max(len(of_panel) for of_panel in panels.values())
+    figure, axes = plt.subplots(
+        len(panels), 1, figsize=(8, (height + 0.5) * len(panels)), squeeze=False, layout="constrained"
+    )
+    for (title, of_panel), panel in zip(panels.items(), axes[:, 0], strict=True):
+        for place, values in enumerate(of_panel.values()):
+            panel.barh(place, statistics.median(values), color="0.8")
+            panel.plot(values, [place] * len(values), "k.", markersize=3)
+        panel.set_yticks(range(len(of_panel)), list(of_panel))
+        panel.invert_yaxis()
+        panel.set_title(title, loc="left", fontsize=10)
+        panel.set_xlabel(unit)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def lines(path: Path, panels: Mapping[str, Mapping[float, Sequence[float]]], unit: str) -> None:
+    """Draws a panel for each axis along which something grows: medians against it, both logarithmic.
+
+    Args:
+        path: of the picture.
+        panels: `{axis: {place: repetitions}}`.
+        unit: of the vertical axis.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.2 * len(panels), 3.2), squeeze=False, layout="constrained")
+    for (title, of_panel), panel in zip(panels.items(), axes[0], strict=True):
+        for place, values in of_panel.items():
+            panel.plot([place] * len(values), values, "k.", markersize=3)
+        panel.plot(list(of_panel), [statistics.median(values) for values in of_panel.values()], color="0.5")
+        panel.set(xscale="log", yscale="log", xlabel=title)
+    axes[0, 0].set_ylabel(unit)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
