@@ -13,7 +13,7 @@ from aae_jax import Algorithm, Rows, TrainState, algorithm, likelihoods, loop, m
 from aae_jax.types import Batch, Model, Network
 from benchmarks.operations import Cost, aae_costs, semi_supervised_costs
 
-__all__ = ["CATEGORIES", "RATE", "Chunk", "Variant", "Workload", "batch_at", "chunk_of", "make_rows"]
+__all__ = ["CATEGORIES", "RATE", "Chunk", "Variant", "Workload", "batch_at", "chunk_of", "make_rows", "seeds_chunk_of"]
 
 Variant = Literal["aae", "semi_supervised_aae"]
 RATE = 1e-3
@@ -134,6 +134,27 @@ def chunk_of(
     orders = loop._epoch_orders(run_key, 0, len(rows.image), num_labeled)
     state: TrainState = jax.jit(own.init)(jax.random.key(0))
     return Chunk(run, parallel.replicated((state, sums, rows, orders, run_key), num_devices))
+
+
+def seeds_chunk_of(workload: Workload, rows: Rows, batch_size: int, num_seeds: int) -> Chunk:
+    """Several trainings as one program over one copy of the data: weights, order and noise are each seed's own.
+
+    Args:
+        workload: what is trained.
+        rows: the training set.
+        batch_size: rows of a step of each seed.
+        num_seeds: how many.
+    """
+    algorithm = workload.algorithm()
+    one = loop._chunk(algorithm, batch_size, None)
+    run = jax.jit(jax.vmap(one, in_axes=(0, 0, None, 0, 0, None, None)), donate_argnums=(0, 1))
+    run_keys = jax.random.split(jax.random.key(1), num_seeds)
+    num_labeled = 0 if rows.labeled is None else len(rows.labeled)
+    orders = jax.vmap(lambda key: loop._epoch_orders(key, 0, len(rows.image), num_labeled))(run_keys)
+    sums = loop._no_sums(loop._metric_shapes(algorithm, rows, batch_size))
+    sums = jax.tree.map(lambda value: jnp.repeat(value[None], num_seeds, axis=0), sums)
+    state = jax.jit(jax.vmap(algorithm.init))(run_keys)
+    return Chunk(run, (state, sums, rows, orders, run_keys))
 
 
 def batch_at(rows: Rows, indices: jax.Array) -> Batch:
