@@ -22,8 +22,10 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import json
+import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,19 +34,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from aae_jax import TrainingConfig, fit, row_keys
-from aae_jax.keys import derive
-from aae_jax.types import Keys
-from benchmarks import records, timing
+from benchmarks import equality, records, timing
 from benchmarks.operations import pythae_operations
 from benchmarks.records import Options
 from benchmarks.timing import Work
 from benchmarks.workloads import Variant, Workload, batch_at, chunk_of, make_rows
 from experiments import command_line
 
-CHECKED_STEPS = 10
-TOLERANCE = 1e-6
-"""Largest relative difference of a loss that still counts as the same, in float64. In float32 Adam makes whole steps
-of rounding where gradients are about zero, so that losses part slowly; how far is reported, and proves nothing."""
+PEERS = ("torch", "pythae")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,28 +80,28 @@ PRESETS = command_line.preset_field(
 
 def main(config: Config) -> dict[str, Any]:
     """Measures, prints, draws; returns what the JSON file holds."""
-    for package in ("torch", "pythae"):
+    for package in PEERS:
         if importlib.util.find_spec(package) is None:
             raise ValueError(f"{package} is not installed: pip install -c constraints.txt -e '.[peers]'.")
+    # On an accelerator PyTorch wants some of the memory too.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     return records.run("peers", config, measure, show, draw)
 
 
 def measure(config: Config) -> dict[str, Any]:
     """Of each variant: equality, and every contender's seconds per step; then seconds per epoch."""
-    import torch
+    from benchmarks import torch_peer
 
-    torch.set_float32_matmul_precision(config.precision)
-    torch.manual_seed(0)
-    steps, equality = [], {}
+    versions = {name: importlib.metadata.version(name) for name in PEERS}
+    peer = {**versions, **torch_peer.configure(config.precision)}
+    steps, same = [], {}
     with jax.default_matmul_precision({"highest": "highest", "high": "tensorfloat32"}[config.precision]):
         for variant in config.variants:
             workload = _workload(variant, config)
-            equality[variant] = check_equality(workload, min(config.batch_sizes))
+            same[variant] = equality.check(workload, min(config.batch_sizes))
             steps += [_steps(workload, batch_size, config) for batch_size in config.batch_sizes]
         epochs = [_epochs(_workload(variant, config), config) for variant in config.variants if config.epoch_rows]
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "pythae")}
-    peer = {**versions, "threads": torch.get_num_threads(), "cuda": torch.version.cuda}
-    return {"peers": peer, "equality": equality, "steps": steps, "epochs": epochs}
+    return {"peers": peer, "equality": same, "steps": steps, "epochs": epochs}
 
 
 def _workload(variant: Variant, config: Config) -> Workload:
@@ -112,73 +109,16 @@ def _workload(variant: Variant, config: Config) -> Workload:
     return Workload(variant, width=config.width, code=8 if variant == "aae" else 10)
 
 
-def check_equality(workload: Workload, batch_size: int) -> dict[str, Any]:
-    """Ten steps of ours and of PyTorch's, from the same weights, images and samples of the priors.
-
-    Returns:
-        The largest relative difference of any phase's loss in any step, in float64 and in float32, and the losses.
-
-    Raises:
-        ValueError: if a loss in float64 differs by more than one part in a million.
-    """
-    found = {"batch_size": batch_size}
-    for name, is_double in (("float64", True), ("float32", False)):
-        with jax.enable_x64(is_double):
-            losses = _losses(workload, batch_size)
-        ours, theirs = (np.array(list(of_one.values())) for of_one in losses.values())
-        difference = float(np.max(np.abs(ours - theirs) / np.abs(ours)))
-        found[name] = {"largest_relative_difference": difference, "losses": losses}
-        print(f"{workload.variant}: losses of {CHECKED_STEPS} steps in {name} differ by {difference:.1e} at most")
-        if is_double and not difference <= TOLERANCE:
-            raise ValueError(
-                f"The losses of {workload.variant} differ by {difference:.1e}: this is not the same work."
-            )
-    return found
-
-
-def _losses(workload: Workload, batch_size: int) -> dict[str, dict[str, list[float]]]:
-    """By `aae_jax` and by PyTorch: every phase's loss in each step."""
-    import torch
-
-    from benchmarks import torch_peer
-
-    model, algorithm = workload.model(), workload.algorithm()
-    # Networks make weights in float32 always.
-    state = jax.tree.map(
-        lambda leaf: leaf.astype(jnp.result_type(float)) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
-        algorithm.init(jax.random.key(0)),
-    )
-    theirs = torch_peer.make_step(workload, torch_peer.make_networks(workload, state.params))
-    ours = jax.jit(algorithm.step)
-    rows = make_rows(workload, CHECKED_STEPS * batch_size)
-    # Samples of the priors are drawn in the second phase, the discriminator's.
-    position = [phase.name for phase in model.phases].index("discriminator")
-    found: dict[str, dict[str, list[float]]] = {"aae_jax": {}, "torch": {}}
-    for index in range(CHECKED_STEPS):
-        batch = batch_at(rows, index * batch_size + jnp.arange(batch_size))
-        keys = row_keys(jax.random.key(1), index, batch_size)
-        draws = Keys(keys, derive(keys, f"phase {position}"))
-        real = [game.real(state.params, draws, batch) for game in model.games]
-        state, metrics = ours(state, keys, batch)
-        image, label, *samples = (
-            torch.tensor(np.asarray(value)).to(torch_peer.device())
-            for value in (batch.image.reshape(batch_size, -1), batch.label, *real)
-        )
-        labeled = (image, label.long()) if workload.variant == "semi_supervised_aae" else None
-        for name, loss in theirs(image, samples, labeled).items():
-            found["aae_jax"].setdefault(name, []).append(float(metrics[f"{name}/loss"]))
-            found["torch"].setdefault(name, []).append(float(loss))
-    return found
-
-
 def _steps(workload: Workload, batch_size: int, config: Config) -> dict[str, Any]:
     """Every contender's seconds per step, in rounds."""
     count = max(1, config.rows // batch_size)
     print(f"{workload.variant}, batches of {batch_size}: {count} steps a repetition", file=sys.stderr)
-    contenders = _ours(workload, batch_size, count) | _theirs(workload, batch_size, count, config)
+    ours, analysis = _ours(workload, batch_size, count)
+    contenders = ours | _theirs(workload, batch_size, count, config)
     seconds = timing.interleaved(contenders, config.repetitions)
+    # Ours as the compiler counts them, PyTorch's by hand.
     by_hand = sum(cost.operations() for cost in workload.costs(batch_size).values())
-    operations = dict.fromkeys(contenders, by_hand)
+    operations = dict.fromkeys(contenders, by_hand) | dict.fromkeys(ours, analysis["flops"])
     if "pythae" in operations:
         operations["pythae"] = pythae_operations(batch_size, width=config.width)
     return {
@@ -190,8 +130,8 @@ def _steps(workload: Workload, batch_size: int, config: Config) -> dict[str, Any
     }
 
 
-def _ours(workload: Workload, batch_size: int, count: int) -> dict[str, Work]:
-    """A chunk as `fit` runs it, and a jitted call per step."""
+def _ours(workload: Workload, batch_size: int, count: int) -> tuple[dict[str, Work], Mapping[str, float]]:
+    """A chunk as `fit` runs it, and a jitted call per step; with the compiler's analysis of the chunk's step."""
     rows = make_rows(workload, batch_size * count)
     chunk = chunk_of(workload.algorithm, rows, batch_size)
     state, sums, *others = chunk.arguments
@@ -213,19 +153,17 @@ def _ours(workload: Workload, batch_size: int, count: int) -> dict[str, Work]:
             held["step"], metrics = step(held["step"], *inputs(rows, orders[index], index))
         return held["step"], metrics
 
-    return {"chunk": run_chunk, "jit_step": run_steps}
+    analysis = chunk.run.lower(*chunk.arguments, 0, count).compile().cost_analysis()
+    return {"chunk": run_chunk, "jit_step": run_steps}, analysis
 
 
 def _theirs(workload: Workload, batch_size: int, count: int, config: Config) -> dict[str, Work]:
     """PyTorch eager and compiled, and pythae where it has the variant."""
-    import torch
-
     from benchmarks import pythae_peer, torch_peer
 
     params = workload.algorithm().init(jax.random.key(0)).params
     rows = make_rows(workload, batch_size * count)
-    image = torch.tensor(np.asarray(rows.image).reshape(len(rows.image), -1)).to(torch_peer.device())
-    label = torch.tensor(np.asarray(rows.label)).long().to(torch_peer.device())
+    image, label = torch_peer.on_device(rows.image.reshape(len(rows.image), -1)), torch_peer.on_device(rows.label)
 
     def steps_of(mode: str | None) -> Work:
         step = torch_peer.make_step(workload, torch_peer.make_networks(workload, params), mode=mode)
@@ -242,16 +180,12 @@ def _theirs(workload: Workload, batch_size: int, count: int, config: Config) -> 
 
 def _epochs(workload: Workload, config: Config) -> dict[str, Any]:
     """Seconds of a whole epoch as a user meets it, in rounds; without the time to compile."""
-    import torch
-    from torch.utils.data import DataLoader, TensorDataset
-
     from benchmarks import pythae_peer, torch_peer
 
     print(f"{workload.variant}: epochs of {config.epoch_rows} images", file=sys.stderr)
     params = workload.algorithm().init(jax.random.key(0)).params
     rows = make_rows(workload, config.epoch_rows)
-    image = torch.tensor(np.asarray(rows.image).reshape(len(rows.image), -1)).to(torch.float32) / 255
-    loader = DataLoader(TensorDataset(image, torch.tensor(np.asarray(rows.label)).long()), 100, shuffle=True)
+    loader = torch_peer.make_loader(rows, 100)
     step = torch_peer.make_step(workload, torch_peer.make_networks(workload, params))
     seconds: dict[str, list[float]] = {"fit": [], "torch_eager": []}
     if workload.variant == "aae":

@@ -28,7 +28,7 @@ import optax
 from aae_jax import row_keys, update
 from aae_jax.keys import derive
 from aae_jax.types import Keys
-from benchmarks import records, timing
+from benchmarks import ceilings, records, timing
 from benchmarks.operations import Cost, Product, of_products
 from benchmarks.records import Options
 from benchmarks.workloads import RATE, Variant, Workload, batch_at, chunk_of, make_rows
@@ -68,7 +68,7 @@ def main(config: Config) -> dict[str, Any]:
 
 def measure(config: Config) -> dict[str, Any]:
     """The copy's speed, and for each variant and batch size its step and phases."""
-    copy = _copy(config)
+    copy = ceilings.copy_seconds(config.copy_mebibytes, config.repetitions)
     bytes_per_second = 2 * config.copy_mebibytes * 2**20 / timing.spread(copy).median
     entries = []
     for variant in config.variants:
@@ -79,27 +79,21 @@ def measure(config: Config) -> dict[str, Any]:
     return {"copy_seconds": copy, "copy_bytes_per_second": bytes_per_second, "entries": entries}
 
 
-def _copy(config: Config) -> list[float]:
-    """Seconds of reading an array and writing it elsewhere."""
-    array = jnp.ones(config.copy_mebibytes * 2**18)
-    return timing.per_call(jax.jit(lambda array: array + 1), array, repetitions=config.repetitions)
-
-
 def _entry(workload: Workload, batch_size: int, bytes_per_second: float, config: Config) -> dict[str, Any]:
     """Step and phases of a variant at a batch size, with the ceilings of its products."""
     costs = workload.costs(batch_size)
     products = {
-        product: product_seconds(product, config)
+        product: ceilings.product_seconds(product, config.steps, config.repetitions)
         for product in sorted({product for cost in costs.values() for product in cost.products + cost.shared})
     }
-    ceilings = {product: timing.spread(seconds).median for product, seconds in products.items()}
+    least = {product: timing.spread(seconds).median for product, seconds in products.items()}
     measured = {**_phases(workload, batch_size, config), "step": _step(workload, batch_size, config)}
     parts = {}
     for name, (seconds, analysis) in measured.items():
         # The phases are compiled alone, the step whole.
         alone = name != "step"
         of_part = [costs[name]] if alone else list(costs.values())
-        parts[name] = _part(of_part, ceilings, bytes_per_second, seconds, analysis, alone=alone)
+        parts[name] = _part(of_part, least, bytes_per_second, seconds, analysis, alone=alone)
     return {
         "variant": workload.variant,
         "batch_size": batch_size,
@@ -113,7 +107,7 @@ def _entry(workload: Workload, batch_size: int, bytes_per_second: float, config:
 
 def _part(
     costs: Sequence[Cost],
-    ceilings: Mapping[Product, float],
+    least: Mapping[Product, float],
     bytes_per_second: float,
     seconds: Sequence[float],
     analysis: Mapping[str, float],
@@ -122,7 +116,7 @@ def _part(
 ) -> dict[str, Any]:
     """A phase or the step: counts by hand and by the compiler, times, fractions."""
     products = [product for cost in costs for product in cost.products + (cost.shared if alone else ())]
-    in_products = sum(ceilings[product] for product in products)
+    in_products = sum(least[product] for product in products)
     in_optimizer = sum(cost.optimizer_bytes for cost in costs) / bytes_per_second
     median = timing.spread(seconds).median
     return {
@@ -140,42 +134,6 @@ def _part(
         "product_fraction": in_products / median,
         "model_fraction": (in_products + in_optimizer) / median,
     }
-
-
-def product_seconds(product: Product, config: Config) -> list[float]:
-    """Seconds of one product of its own shape, in a loop of many.
-
-    Args:
-        product: of a layer.
-        config: says how many, and how often.
-    """
-    batch, inputs, outputs = product[1:]
-    rows, weights, gradients = (batch, inputs), (inputs, outputs), (batch, outputs)
-    left, right, contract = {
-        "forward": (rows, weights, ((1,), (0,))),
-        "weights": (rows, gradients, ((0,), (0,))),
-        "inputs": (gradients, weights, ((1,), (1,))),
-    }[product.kind]
-
-    def multiply(left: jax.Array, right: jax.Array) -> jax.Array:
-        return jax.lax.dot_general(left, right, (contract, ((), ())))
-
-    @jax.jit
-    def loop(left: jax.Array, right: jax.Array) -> jax.Array:
-        def body(_: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            # Each product waits for the one before: a number of its left side is written anew. The whole result is
-            # carried, so that none of it can be left out.
-            left, result = carry
-            left = left.at[0, 0].set(1e-3 * result[0, 0])
-            return left, multiply(left, right)
-
-        result = jnp.zeros(jax.eval_shape(multiply, left, right).shape)
-        return jax.lax.fori_loop(0, config.steps, body, (left, result))[1]
-
-    keys = jax.random.split(jax.random.key(0))
-    arrays = [jax.random.normal(key, shape) for key, shape in zip(keys, (left, right), strict=True)]
-    calls = timing.per_call(loop, *arrays, repetitions=config.repetitions)
-    return [seconds / config.steps for seconds in calls]
 
 
 Measured = tuple[list[float], Mapping[str, float]]

@@ -7,14 +7,31 @@ discriminator's and the generator's phase, and Adam is fused: no operation more 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot, softmax, softplus
+from torch.utils.data import DataLoader, TensorDataset
 
+from aae_jax import Rows
 from aae_jax.types import Params
 from benchmarks.workloads import CATEGORIES, RATE, Workload
 
-__all__ = ["Networks", "device", "make_networks", "make_step", "perceptron", "run_epoch", "run_steps", "wait"]
+__all__ = [
+    "Networks",
+    "configure",
+    "device",
+    "make_loader",
+    "make_networks",
+    "make_step",
+    "on_device",
+    "perceptron",
+    "run_epoch",
+    "run_steps",
+    "wait",
+]
+
 
 Step = Callable[[Tensor, Sequence[Tensor], tuple[Tensor, Tensor] | None], dict[str, Tensor]]
 """`(image [B, D], real samples of each code [B, ...], labeled (image, label) or None) -> {phase: loss}`."""
@@ -28,6 +45,17 @@ class Networks(NamedTuple):
     judges: tuple[nn.Module, ...]
 
 
+def configure(precision: str) -> dict[str, Any]:
+    """Sets PyTorch up as the other contenders are; says what else its times depend on.
+
+    Args:
+        precision: of matrix products in float32, "highest" or "high".
+    """
+    torch.set_float32_matmul_precision(precision)
+    torch.manual_seed(0)
+    return {"threads": torch.get_num_threads(), "cuda": torch.version.cuda}
+
+
 def device() -> torch.device:
     """The accelerator, where PyTorch has one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -39,12 +67,28 @@ def wait() -> None:
         torch.cuda.synchronize()
 
 
+def on_device(array: ArrayLike) -> Tensor:
+    """An array of numpy or jax as a tensor; classes as the integers that PyTorch wants."""
+    tensor = torch.tensor(np.asarray(array))
+    return (tensor.long() if tensor.dtype == torch.int32 else tensor).to(device())
+
+
+def make_loader(rows: Rows, batch_size: int) -> DataLoader:
+    """Images as floats and their classes, in batches, shuffled anew in each epoch.
+
+    Args:
+        rows: bytes as images.
+        batch_size: rows of a step.
+    """
+    image = torch.tensor(np.asarray(rows.image).reshape(len(rows.image), -1)).to(torch.float32) / 255
+    return DataLoader(TensorDataset(image, torch.tensor(np.asarray(rows.label)).long()), batch_size, shuffle=True)
+
+
 def perceptron(variables: Any) -> nn.Sequential:
     """A multilayer perceptron with the weights of one of ours."""
     layers: list[nn.Module] = []
-    names = sorted(variables["params"], key=lambda name: int(name.split("_")[1]))
-    for name in names:
-        kernel, bias = (torch.tensor(variables["params"][name][part].__array__()) for part in ("kernel", "bias"))
+    for name in sorted(variables["params"], key=lambda name: int(name.split("_")[1])):
+        kernel, bias = (on_device(variables["params"][name][part]).cpu() for part in ("kernel", "bias"))
         linear = nn.Linear(*kernel.shape, dtype=kernel.dtype)
         with torch.no_grad():
             linear.weight.copy_(kernel.T)
