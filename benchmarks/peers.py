@@ -13,6 +13,9 @@ losses in float64. Then the contenders take turns, each at as many steps as make
     torch_compile    the same with its passes and losses compiled
     pythae           its adversarial trainer's own algorithm, of fewer operations; AAE only
 
+The machine has to be idle otherwise: where cores are taken, PyTorch's threads wait for each other for long, and no
+ratio means anything.
+
 A ratio is a contender's time over that of the chunk in the same round; given are the median, the least and the most.
 Last, whole epochs as a user meets them: `fit` with its log and progress bar, a PyTorch loop over a `DataLoader`, and
 pythae's epoch over its own.

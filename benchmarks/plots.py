@@ -45,12 +45,17 @@ def lines(path: Path, panels: Mapping[str, Mapping[float, Sequence[float]]], uni
         panels: `{axis: {place: repetitions}}`.
         unit: of the vertical axis.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.2 * len(panels), 3.2), squeeze=False, layout="constrained")
-    for (title, of_panel), panel in zip(panels.items(), axes[0], strict=True):
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(4 * columns, 3 * rows), squeeze=False, layout="constrained")
+    for panel in axes.flat[len(panels) :]:
+        panel.set_axis_off()
+    for (title, of_panel), panel in zip(panels.items(), axes.flat, strict=False):
         for place, values in of_panel.items():
             panel.plot([place] * len(values), values, "k.", markersize=3)
         panel.plot(list(of_panel), [statistics.median(values) for values in of_panel.values()], color="0.5")
-        panel.set(xscale="log", yscale="log", xlabel=title)
-    axes[0, 0].set_ylabel(unit)
+        panel.set(xscale="log", yscale="log", xlabel=title, ylabel=unit)
+        panel.set_xticks(list(of_panel), [f"{place:,.0f}" for place in of_panel])
+        panel.minorticks_off()
     figure.savefig(path, dpi=120)
     plt.close(figure)

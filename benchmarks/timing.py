@@ -9,6 +9,9 @@ import jax
 
 __all__ = ["Spread", "Work", "finished", "interleaved", "per_call", "ratios", "spread", "timed"]
 
+_REST = 0.1
+"""Seconds between two contenders: some libraries' threads go on spinning for a while when their work is done."""
+
 Work = Callable[[], Any]
 """Does a fixed amount of work, and returns when it is done: what it gives back is waited for."""
 
@@ -64,6 +67,7 @@ def interleaved(contenders: Mapping[str, Work], repetitions: int) -> dict[str, l
         timed(work)
     for _ in range(repetitions):
         for name, work in contenders.items():
+            time.sleep(_REST)
             seconds[name].append(timed(work))
     return seconds
 
