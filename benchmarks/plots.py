@@ -56,6 +56,6 @@ def lines(path: Path, panels: Mapping[str, Mapping[float, Sequence[float]]], uni
         panel.plot(list(of_panel), [statistics.median(values) for values in of_panel.values()], color="0.5")
         panel.set(xscale="log", yscale="log", xlabel=title, ylabel=unit)
         panel.set_xticks(list(of_panel), [f"{place:,.0f}" for place in of_panel])
-        panel.minorticks_off()
+        panel.set_xticks([], minor=True)
     figure.savefig(path, dpi=120)
     plt.close(figure)
