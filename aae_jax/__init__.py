@@ -6,12 +6,12 @@ training step runs the phases in order. The modules, from the bottom up:
     types                                          the vocabulary
     losses keys                                    functions of arrays; keys of rows and draws
     priors heads likelihoods corruption            pieces for one example
-    networks phases                                the paper's networks; the three kinds of phases
+    networks phases wiring                         the paper's networks; what a step does; what variants are made of
     models                                         the variants, wired
     steps parallel                                 updates; devices
-    evaluation data                                how good it is; what it learns from
-    epoch loop interrupts                          training on the device; to a run folder; what stops it
-    configs runs checkpoints                       models by name, run folders, and loading one back
+    evaluation certificates data                   how good it is; what a game has reached; what it learns from
+    epoch feeds loop interrupts                    training on the device, fed from the host, to a run folder
+    configs adapters runs checkpoints              models by name, ready for use; run folders, and loading one back
 """
 
 from aae_jax import (

@@ -46,6 +46,10 @@ ONLY_IN = {
     "tqdm": {"loop"},
     "matplotlib": set(),
     "tyro": set(),
+    "experiments": set(),
+    "benchmarks": set(),
+    "torch": set(),
+    "pythae": set(),
 }
 """Borrowed library: the rooms that know of it."""
 
@@ -82,3 +86,18 @@ def test_every_arrow_is_used():
     for room, path in rooms():
         used[room] |= {name.split(".")[1] for name in imports_of(path) if name.startswith("aae_jax.")} - {room}
     assert used == ARROWS
+
+
+def test_peers_stay_with_the_benchmarks():
+    knowing = {
+        path.relative_to(PACKAGE.parent).as_posix()
+        for folder in ("experiments", "benchmarks")
+        for path in (PACKAGE.parent / folder).rglob("*.py")
+        if {name.split(".")[0] for name in imports_of(path)} & {"torch", "pythae"}
+    }
+    assert knowing == {"benchmarks/torch_peer.py", "benchmarks/pythae_peer.py"}
+
+
+def test_experiments_do_not_know_of_benchmarks():
+    for path in (PACKAGE.parent / "experiments").rglob("*.py"):
+        assert not any(name.startswith("benchmarks") for name in imports_of(path)), path.name

@@ -1,0 +1,254 @@
+"""aae_jax beside PyTorch and pythae: the same networks, the same phases, taking turns on one machine.
+
+    pip install -c constraints.txt -e '.[peers]'                              # beside what the experiments need
+    python -m benchmarks.peers                                                # an hour on two CPU cores
+    python -m benchmarks.peers --preset smoke                                 # a minute, to see that it works
+
+First, from the same weights, images and prior samples, ten steps of ours and of PyTorch's have to give the same
+losses in float64. Then the contenders take turns, each at as many steps as make up `rows` images:
+
+    chunk            aae_jax as `fit` runs it: steps in one compiled loop
+    jit_step         aae_jax as in the README: a jitted call per step
+    torch_eager      PyTorch, no operation more than ours, fused Adam
+    torch_compile    the same with its passes and losses compiled
+    pythae           its adversarial trainer's own algorithm, of fewer operations; AAE only
+
+The machine has to be idle otherwise: where cores are taken, PyTorch's threads wait for each other for long, and no
+ratio means anything.
+
+A ratio is a contender's time over that of the chunk in the same round; given are the median, the least and the most.
+Last, whole epochs as a user meets them: `fit` with its log and progress bar, a PyTorch loop over a `DataLoader`, and
+pythae's epoch over its own.
+"""
+
+import dataclasses
+import importlib.metadata
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aae_jax import TrainingConfig, fit, row_keys
+from benchmarks import equality, records, timing
+from benchmarks.operations import pythae_operations
+from benchmarks.records import Options
+from benchmarks.timing import Work
+from benchmarks.workloads import Variant, Workload, batch_at, chunk_of, make_rows
+from experiments import command_line
+
+PEERS = ("torch", "pythae")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Options):
+    """Options of the command."""
+
+    out: Path = Path("runs/benchmarks/peers")
+    """The folder of the JSON file and the plot."""
+    variants: tuple[Variant, ...] = ("aae", "semi_supervised_aae")
+    """What is trained."""
+    batch_sizes: tuple[int, ...] = (100, 1000, 10_000)
+    """Rows of a step."""
+    width: int = 1000
+    """Of the two hidden layers of every network."""
+    rows: int = 20_000
+    """Images that a contender learns from in one repetition; at least one batch."""
+    epoch_rows: int = 20_000
+    """Images of an epoch as a user meets it, in batches of 100; 0 leaves epochs out."""
+    epoch_repetitions: int = 3
+    """How often an epoch is measured."""
+    precision: Literal["highest", "high"] = "highest"
+    """Of matrix products, for all contenders: float32, or what an accelerator makes of it in tensor cores."""
+    torch_mode: Literal["default", "reduce-overhead", "max-autotune", "none"] = "default"
+    """Of torch.compile: "reduce-overhead" records CUDA graphs; "none" leaves torch.compile out."""
+
+
+PRESETS = command_line.preset_field(
+    {
+        "laptop": Config(),
+        "smoke": Config(
+            repetitions=2, batch_sizes=(50, 100), width=32, rows=200, epoch_rows=1000, epoch_repetitions=1
+        ),
+    }
+)
+
+
+def main(config: Config) -> dict[str, Any]:
+    """Measures, prints, draws; returns what the JSON file holds."""
+    for package in PEERS:
+        if importlib.util.find_spec(package) is None:
+            raise ValueError(f"{package} is not installed: pip install -c constraints.txt -e '.[peers]'.")
+    # On an accelerator PyTorch wants some of the memory too.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    return records.run("peers", config, measure, show, draw)
+
+
+def measure(config: Config) -> dict[str, Any]:
+    """Of each variant: equality, and every contender's seconds per step; then seconds per epoch."""
+    from benchmarks import torch_peer
+
+    versions = {name: importlib.metadata.version(name) for name in PEERS}
+    peer = {**versions, **torch_peer.configure(config.precision)}
+    steps, same = [], {}
+    with jax.default_matmul_precision({"highest": "highest", "high": "tensorfloat32"}[config.precision]):
+        for variant in config.variants:
+            workload = _workload(variant, config)
+            same[variant] = equality.check(workload, min(config.batch_sizes))
+            steps += [_steps(workload, batch_size, config) for batch_size in config.batch_sizes]
+        epochs = [_epochs(_workload(variant, config), config) for variant in config.variants if config.epoch_rows]
+    return {"peers": peer, "equality": same, "steps": steps, "epochs": epochs}
+
+
+def _workload(variant: Variant, config: Config) -> Workload:
+    """The paper's codes: 8 numbers, or 10 beside ten categories."""
+    return Workload(variant, width=config.width, code=8 if variant == "aae" else 10)
+
+
+def _steps(workload: Workload, batch_size: int, config: Config) -> dict[str, Any]:
+    """Every contender's seconds per step, in rounds."""
+    count = max(1, config.rows // batch_size)
+    print(f"{workload.variant}, batches of {batch_size}: {count} steps a repetition", file=sys.stderr)
+    ours, analysis = _ours(workload, batch_size, count)
+    contenders = ours | _theirs(workload, batch_size, count, config)
+    seconds = timing.interleaved(contenders, config.repetitions)
+    # Ours as the compiler counts them, PyTorch's by hand.
+    by_hand = sum(cost.operations() for cost in workload.costs(batch_size).values())
+    operations = dict.fromkeys(contenders, by_hand) | dict.fromkeys(ours, analysis["flops"])
+    if "pythae" in operations:
+        operations["pythae"] = pythae_operations(batch_size, width=config.width)
+    return {
+        "variant": workload.variant,
+        "batch_size": batch_size,
+        "steps": count,
+        "operations_per_step": operations,
+        "seconds_per_step": {name: [value / count for value in values] for name, values in seconds.items()},
+    }
+
+
+def _ours(workload: Workload, batch_size: int, count: int) -> tuple[dict[str, Work], Mapping[str, float]]:
+    """A chunk as `fit` runs it, and a jitted call per step; with the compiler's analysis of the chunk's step."""
+    rows = make_rows(workload, batch_size * count)
+    chunk = chunk_of(workload.algorithm, rows, batch_size)
+    state, sums, *others = chunk.arguments
+    held = {"chunk": (state, sums), "step": jax.tree.map(jnp.copy, state)}
+    step = jax.jit(workload.algorithm().step, donate_argnums=0)
+    run_key = jax.random.key(1)
+    orders = jax.random.permutation(run_key, len(rows.image)).reshape(count, batch_size)
+
+    @jax.jit
+    def inputs(rows: Any, indices: jax.Array, index: jax.Array) -> Any:
+        return row_keys(run_key, index, batch_size), batch_at(rows, indices)
+
+    def run_chunk() -> Any:
+        held["chunk"] = chunk.run(*held["chunk"], *others, 0, count)
+        return held["chunk"]
+
+    def run_steps() -> Any:
+        for index in range(count):
+            held["step"], metrics = step(held["step"], *inputs(rows, orders[index], index))
+        return held["step"], metrics
+
+    analysis = chunk.run.lower(*chunk.arguments, 0, count).compile().cost_analysis()
+    return {"chunk": run_chunk, "jit_step": run_steps}, analysis
+
+
+def _theirs(workload: Workload, batch_size: int, count: int, config: Config) -> dict[str, Work]:
+    """PyTorch eager and compiled, and pythae where it has the variant."""
+    from benchmarks import pythae_peer, torch_peer
+
+    params = workload.algorithm().init(jax.random.key(0)).params
+    rows = make_rows(workload, batch_size * count)
+    image, label = torch_peer.on_device(rows.image.reshape(len(rows.image), -1)), torch_peer.on_device(rows.label)
+
+    def steps_of(mode: str | None) -> Work:
+        step = torch_peer.make_step(workload, torch_peer.make_networks(workload, params), mode=mode)
+        return lambda: torch_peer.run_steps(workload, step, image, label, batch_size, count)
+
+    contenders = {"torch_eager": steps_of(None)}
+    if config.torch_mode != "none":
+        contenders["torch_compile"] = steps_of(config.torch_mode)
+    if workload.variant == "aae":
+        trainer = pythae_peer.make_trainer(workload, params, np.asarray(rows.image), batch_size)
+        contenders["pythae"] = lambda: pythae_peer.run_steps(trainer, image, batch_size, count)
+    return contenders
+
+
+def _epochs(workload: Workload, config: Config) -> dict[str, Any]:
+    """Seconds of a whole epoch as a user meets it, in rounds; without the time to compile."""
+    from benchmarks import pythae_peer, torch_peer
+
+    print(f"{workload.variant}: epochs of {config.epoch_rows} images", file=sys.stderr)
+    params = workload.algorithm().init(jax.random.key(0)).params
+    rows = make_rows(workload, config.epoch_rows)
+    loader = torch_peer.make_loader(rows, 100)
+    step = torch_peer.make_step(workload, torch_peer.make_networks(workload, params))
+    seconds: dict[str, list[float]] = {"fit": [], "torch_eager": []}
+    if workload.variant == "aae":
+        trainer = pythae_peer.make_trainer(workload, params, np.asarray(rows.image), 100)
+        seconds["pythae"] = []
+    for _ in range(config.epoch_repetitions):
+        seconds["fit"].append(_second_epoch(workload, rows))
+        seconds["torch_eager"].append(timing.timed(lambda: torch_peer.run_epoch(workload, step, loader)))
+        if "pythae" in seconds:
+            seconds["pythae"].append(timing.timed(lambda: pythae_peer.run_epoch(trainer)))
+    return {"variant": workload.variant, "rows": config.epoch_rows, "batch_size": 100, "seconds": seconds}
+
+
+def _second_epoch(workload: Workload, rows: Any) -> float:
+    """Of a fit of two; the first compiles."""
+    with tempfile.TemporaryDirectory() as folder:
+        fit(workload.algorithm, rows, TrainingConfig(epochs=2, num_devices=1), folder)
+        return json.loads((Path(folder) / "metrics.jsonl").read_text().splitlines()[-1])["seconds"]
+
+
+def show(results: dict[str, Any]) -> None:
+    """Prints milliseconds, ratios to ours, and operations."""
+    lines = []
+    for entry in results["steps"]:
+        seconds, operations = entry["seconds_per_step"], entry["operations_per_step"]
+        for name, ratio in timing.ratios(seconds, "chunk").items():
+            lines.append(
+                [
+                    f"{entry['variant']}, {entry['batch_size']}, {name}",
+                    timing.spread(seconds[name]).text(1e3),
+                    ratio.text(),
+                    f"{operations[name] / 1e9:.3g}",
+                ]
+            )
+    records.print_table(["step", "ms", "ratio to chunk", "Gop"], lines)
+    lines = []
+    for entry in results["epochs"]:
+        for name, ratio in timing.ratios(entry["seconds"], "fit").items():
+            spread = timing.spread(entry["seconds"][name])
+            lines.append([f"{entry['variant']}, {entry['rows']} images, {name}", spread.text(), ratio.text()])
+    if lines:
+        print()
+        records.print_table(["epoch", "s", "ratio to fit"], lines)
+
+
+def draw(results: dict[str, Any], path: Path) -> None:
+    """Draws milliseconds per step, a panel for each variant and batch size."""
+    from benchmarks import plots
+
+    plots.bars(
+        path,
+        {
+            f"{entry['variant'].replace('_', ' ')}, batches of {entry['batch_size']}": {
+                name: [1e3 * value for value in values] for name, values in entry["seconds_per_step"].items()
+            }
+            for entry in results["steps"]
+        },
+        "ms per step",
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main, PRESETS)

@@ -1,0 +1,131 @@
+"""What a benchmark leaves behind: one JSON file of config, machine and all repetitions, and a tracked copy of it."""
+
+import dataclasses
+import re
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from aae_jax import runs
+
+__all__ = ["RESULTS", "ROOT", "Options", "machine", "print_table", "record", "run"]
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+PLACES = ("out", "record")
+"""Options that say what becomes of the numbers, and have no part in them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options that all benchmarks share."""
+
+    preset: Literal["laptop", "smoke"] = "laptop"
+    """Gives the defaults of the others: minutes on two CPU cores, or seconds, to see that it works."""
+    out: Path = Path("runs/benchmarks")
+    """The folder of the JSON file and the plot."""
+    record: bool = False
+    """Keep the JSON file in benchmarks/results, under the machine's name; the code has to be committed."""
+    repetitions: int = 9
+    """How often everything is measured."""
+
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+
+
+def run(
+    name: str,
+    config: AnyOptions,
+    measure: Callable[[AnyOptions], dict[str, Any]],
+    show: Callable[[dict[str, Any]], None],
+    draw: Callable[[dict[str, Any], Path], None],
+) -> dict[str, Any]:
+    """Measures, writes, prints, draws, and keeps what is to be kept.
+
+    Args:
+        name: of the benchmark, its module.
+        config: of the benchmark.
+        measure: `config -> results`, plain numbers, strings, lists and dicts.
+        show: prints a small table of the results.
+        draw: `(results, path)` of a plot.
+
+    Returns:
+        What the JSON file holds.
+
+    Raises:
+        ValueError: if the numbers are to be kept, and the code is not committed; before anything is measured.
+    """
+    if config.repetitions < 1:
+        raise ValueError(f"repetitions is {config.repetitions}; expected at least 1.")
+    provenance = runs.provenance()
+    if config.record:
+        _check_committed(provenance)
+    started = time.time()
+    results = measure(config)
+    path = config.out / f"{name}.json"
+    runs.write_json(
+        path,
+        {
+            "benchmark": name,
+            "config": config,
+            "environment": runs.environment(),
+            "minutes": round((time.time() - started) / 60, 2),
+            **provenance,
+            "results": results,
+        },
+    )
+    written = runs.read_json(path)
+    show(written["results"])
+    draw(written["results"], config.out / f"{name}.png")
+    print(f"\n{path} and {name}.png" + (f"; kept as {record(path).relative_to(ROOT)}" if config.record else ""))
+    return written
+
+
+def record(path: Path) -> Path:
+    """Keeps a benchmark's JSON file, without the places of this machine; returns where.
+
+    Raises:
+        ValueError: if the code that measured was not committed.
+    """
+    written = runs.read_json(path)
+    _check_committed(written)
+    written["config"] = {name: value for name, value in written["config"].items() if name not in PLACES}
+    written["command"] = shlex.join(_without_places(shlex.split(written["command"])))
+    kept = RESULTS / f"{written['benchmark']}_{_slug(machine(written['environment']))}.json"
+    runs.write_json(kept, written)
+    return kept
+
+
+def machine(environment: Mapping[str, Any]) -> str:
+    """Its name: of the accelerator, or of the processor with the number of its cores."""
+    if environment["device"] != "cpu":
+        return environment["device"]
+    return f"{environment['processor']}, {environment['cores']} cores"
+
+
+def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints columns as wide as what stands in them, the first to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in (heading, *rows)) for column in range(len(heading))]
+    for row in (heading, *rows):
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        print("  ".join([row[0].ljust(widths[0]), *cells]))
+
+
+def _check_committed(provenance: Mapping[str, Any]) -> None:
+    if provenance["dirty"] is not False or not provenance["commit"]:
+        raise ValueError("The code is not committed, so that its numbers cannot be kept; commit it, and run again.")
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def _without_places(words: Sequence[str]) -> list[str]:
+    kept, skip = [], False
+    for word in words:
+        if not skip and word.split("=")[0] not in ("--out", "--record"):
+            kept.append(word)
+        skip = word == "--out"
+    return kept

@@ -1,0 +1,180 @@
+"""The README's table of performance, from what is recorded.
+
+    python -m benchmarks.table                                                # prints it
+    python -m benchmarks.table --write                                        # writes it into README.md
+
+Every number comes from a JSON file under benchmarks/results, which a benchmark wrote with `--record`; none is typed.
+Ratios are bold; a time stands beside the name of its machine only.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from aae_jax import runs
+from benchmarks import records, start, timing
+from experiments import command_line
+
+README = records.ROOT / "README.md"
+BEGIN, END = "<!-- performance -->", "<!-- end performance -->"
+NOT_MEASURED = "*not measured*"
+VARIANTS = {"aae": "AAE", "semi_supervised_aae": "semi-supervised AAE"}
+PEERS = ("torch_eager", "torch_compile", "pythae")
+BATCH_SIZES = (100, 1000, 10_000)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options of the command."""
+
+    preset: Literal["all"] = "all"
+    """There is one."""
+    write: bool = False
+    """Write README.md."""
+
+
+PRESETS = command_line.preset_field({"all": Config()})
+
+
+def main(config: Config) -> None:
+    """Prints the table, or writes it into the README."""
+    text = markdown(recorded(records.RESULTS))
+    if config.write:
+        README.write_text(inserted(README.read_text(), text))
+        print(README.name)
+    else:
+        print(text)
+
+
+def recorded(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """What is recorded, by the name of its benchmark, at the paper's width; trials by the preset smoke are not shown.
+
+    Args:
+        folder: of the JSON files.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(folder.glob("*.json")):
+        one = runs.read_json(path)
+        if one["config"]["preset"] != "smoke" and one["config"].get("width", 1000) == 1000:
+            found.setdefault(one["benchmark"], []).append(one)
+    return found
+
+
+def inserted(page: str, text: str) -> str:
+    """A page with the table between its markers.
+
+    Raises:
+        ValueError: if they are not there.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"The README has no {BEGIN} and {END} to write between.")
+    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+
+
+def markdown(found: Mapping[str, list[dict[str, Any]]]) -> str:
+    """Both tables: steps of training beside peers, and the rest.
+
+    Args:
+        found: see `recorded`.
+    """
+    text = [
+        "Time of a training step over that of `aae_jax` (above 1: `aae_jax` is faster), median and range:",
+        "",
+        "| model | batch | PyTorch, eager | PyTorch, compiled | pythae, its own algorithm | `aae_jax` | machine |",
+        "|" + "---|" * 7,
+    ]
+    for variant, words in VARIANTS.items():
+        for batch_size in BATCH_SIZES:
+            stem = f"| {words} | {batch_size:,} |"
+            lines = list(_peer_cells(found.get("peers", []), variant, batch_size))
+            text += [f"{stem} {cells} |" for cells in lines or [f"{NOT_MEASURED} | | | |"]]
+    text += ["", "| what | ratio | time | machine |", "|" + "---|" * 4]
+    for words, benchmark, cells in (
+        ("matrix products' share of a step, AAE, batch 100", "roofline", _product_fraction(100)),
+        ("matrix products' share of a step, AAE, batch 1,000", "roofline", _product_fraction(1000)),
+        ("most seeds at once, over one", "scaling", _seeds),
+        ("`import aae_jax`, over jax, flax and optax alone", "start", _import),
+        ("command to first epoch on `mnist5k`, warm cache, over no cache", "start", _first_epoch),
+        ("Parzen window, matrix product's share", "parzen", _parzen),
+    ):
+        lines = []
+        for one in found.get(benchmark, []):
+            measured = cells(one)
+            if measured is not None:
+                ratio, seconds = measured
+                lines.append(f"| {words} | **{ratio}** | {seconds} | {records.machine(one['environment'])} |")
+        text += lines or [f"| {words} | {NOT_MEASURED} | | |"]
+    return "\n".join(text)
+
+
+def _peer_cells(found: list[dict[str, Any]], variant: str, batch_size: int) -> Iterator[str]:
+    """Of each machine that measured a variant at a batch size."""
+    for one in found:
+        for entry in one["results"]["steps"]:
+            if (entry["variant"], entry["batch_size"]) == (variant, batch_size):
+                seconds = entry["seconds_per_step"]
+                ratios = timing.ratios(seconds, "chunk")
+                cells = [_ratio(ratios[name]) if name in ratios else "" for name in PEERS]
+                cells += [_time(timing.spread(seconds["chunk"]).median), records.machine(one["environment"])]
+                yield " | ".join(cells)
+
+
+Cells = tuple[str, str] | None
+"""A ratio and a time; None where a run has not measured them."""
+
+
+def _product_fraction(batch_size: int) -> Any:
+    def cells(one: Mapping[str, Any]) -> Cells:
+        for entry in one["results"]["entries"]:
+            if (entry["variant"], entry["batch_size"]) == ("aae", batch_size):
+                part = entry["parts"]["step"]
+                return f"{part['product_fraction']:.2f}", _time(timing.spread(part["seconds"]).median)
+        return None
+
+    return cells
+
+
+def _seeds(one: Mapping[str, Any]) -> Cells:
+    seconds = one["results"].get("seeds", {}).get("seconds", {})
+    most = max(map(int, seconds), default=1)
+    if most == 1 or "1" not in seconds:
+        return None
+    ratio = timing.ratios(seconds, "1")[str(most)]
+    return f"{ratio.median:.3g}× for {most}", _time(timing.spread(seconds[str(most)]).median)
+
+
+def _import(one: Mapping[str, Any]) -> Cells:
+    return _of_start(one, "import aae_jax", "import jax, flax, optax")
+
+
+def _first_epoch(one: Mapping[str, Any]) -> Cells:
+    return _of_start(one, start.EPOCHS[1], start.EPOCHS[0]) if one["config"]["experiment"] == "laptop" else None
+
+
+def _of_start(one: Mapping[str, Any], name: str, reference: str) -> Cells:
+    seconds = one["results"]["seconds"]
+    return f"{timing.ratios(seconds, reference)[name].median:.2f}×", _time(timing.spread(seconds[name]).median)
+
+
+def _parzen(one: Mapping[str, Any]) -> Cells:
+    config, results = one["config"], one["results"]
+    work = f"{config['samples']:,} samples × {config['test']:,} images"
+    return f"{results['fraction']:.2f}", f"{_time(results['whole_seconds'])}: {work}"
+
+
+def _ratio(ratio: timing.Spread) -> str:
+    return f"**{ratio.median:.2f}×** ({ratio.low:.2f} to {ratio.high:.2f})"
+
+
+def _time(seconds: float) -> str:
+    for scale, unit in ((60, "min"), (1, "s"), (1e-3, "ms")):
+        if seconds >= 2 * scale or unit == "ms":
+            return f"{seconds / scale:.3g} {unit}"
+    raise AssertionError
+
+
+if __name__ == "__main__":
+    command_line.run(main, PRESETS)

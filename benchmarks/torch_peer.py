@@ -1,0 +1,219 @@
+"""The same training step in PyTorch, as one writes it who knows PyTorch well.
+
+Each phase differentiates with respect to what it trains and nothing else, the encoder's pass is shared by the
+discriminator's and the generator's phase, and Adam is fused: no operation more than `aae_jax` makes.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot, softmax, softplus
+from torch.utils.data import DataLoader, TensorDataset
+
+from aae_jax import Rows
+from aae_jax.types import Params
+from benchmarks.workloads import CATEGORIES, RATE, Workload
+
+__all__ = [
+    "Networks",
+    "configure",
+    "device",
+    "make_loader",
+    "make_networks",
+    "make_step",
+    "on_device",
+    "perceptron",
+    "run_epoch",
+    "run_steps",
+    "wait",
+]
+
+
+Step = Callable[[Tensor, Sequence[Tensor], tuple[Tensor, Tensor] | None], dict[str, Tensor]]
+"""`(image [B, D], real samples of each code [B, ...], labeled (image, label) or None) -> {phase: loss}`."""
+
+
+class Networks(NamedTuple):
+    """An autoencoder and the judges of its codes, one each."""
+
+    encoder: nn.Module
+    decoder: nn.Module
+    judges: tuple[nn.Module, ...]
+
+
+def configure(precision: str) -> dict[str, Any]:
+    """Sets PyTorch up as the other contenders are; says what else its times depend on.
+
+    Args:
+        precision: of matrix products in float32, "highest" or "high".
+    """
+    torch.set_float32_matmul_precision(precision)
+    torch.manual_seed(0)
+    return {"threads": torch.get_num_threads(), "cuda": torch.version.cuda}
+
+
+def device() -> torch.device:
+    """The accelerator, where PyTorch has one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def wait() -> None:
+    """Until the accelerator has done what it was told."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def on_device(array: ArrayLike) -> Tensor:
+    """An array of numpy or jax as a tensor; classes as the integers that PyTorch wants."""
+    tensor = torch.tensor(np.asarray(array))
+    return (tensor.long() if tensor.dtype == torch.int32 else tensor).to(device())
+
+
+def make_loader(rows: Rows, batch_size: int) -> DataLoader:
+    """Images as floats and their classes, in batches, shuffled anew in each epoch.
+
+    Args:
+        rows: bytes as images.
+        batch_size: rows of a step.
+    """
+    image = torch.tensor(np.asarray(rows.image).reshape(len(rows.image), -1)).to(torch.float32) / 255
+    return DataLoader(TensorDataset(image, torch.tensor(np.asarray(rows.label)).long()), batch_size, shuffle=True)
+
+
+def perceptron(variables: Any) -> nn.Sequential:
+    """A multilayer perceptron with the weights of one of ours."""
+    layers: list[nn.Module] = []
+    for name in sorted(variables["params"], key=lambda name: int(name.split("_")[1])):
+        kernel, bias = (on_device(variables["params"][name][part]).cpu() for part in ("kernel", "bias"))
+        linear = nn.Linear(*kernel.shape, dtype=kernel.dtype)
+        with torch.no_grad():
+            linear.weight.copy_(kernel.T)
+            linear.bias.copy_(bias)
+        layers += [linear, nn.ReLU()]
+    return nn.Sequential(*layers[:-1]).to(device())
+
+
+def make_networks(workload: Workload, params: Params) -> Networks:
+    """Copies of a model's networks.
+
+    Args:
+        workload: of the model.
+        params: of the model.
+    """
+    names = ["discriminator"] if workload.variant == "aae" else ["style_discriminator", "category_discriminator"]
+    judges = tuple(perceptron(params[name]) for name in names)
+    return Networks(perceptron(params["encoder"]), perceptron(params["decoder"]), judges)
+
+
+def make_step(workload: Workload, networks: Networks, *, mode: str | None = None) -> Step:
+    """One training step.
+
+    Args:
+        workload: of the model.
+        networks: are changed by each step.
+        mode: of `torch.compile`, which compiles passes and losses; eager where None.
+    """
+    encoder, decoder, judges = networks
+    has_categories = workload.variant != "aae"
+
+    def encode(image: Tensor) -> tuple[Tensor, ...]:
+        raw = encoder(image)
+        return (raw[:, : workload.code], softmax(raw[:, workload.code :], -1)) if has_categories else (raw,)
+
+    def reconstruction(image: Tensor) -> Tensor:
+        mean = torch.sigmoid(decoder(torch.cat(encode(image), -1)))
+        return 0.5 * (mean - image).square().sum(-1).mean()
+
+    def discrimination(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+        pairs = zip(judges, real, fake, strict=True)
+        return sum((softplus(-judge(yes)) + softplus(judge(no))).mean() for judge, yes, no in pairs)
+
+    def deception(fake: Sequence[Tensor]) -> Tensor:
+        return sum(softplus(-judge(code)).mean() for judge, code in zip(judges, fake, strict=True))
+
+    def classification(image: Tensor, label: Tensor) -> Tensor:
+        return cross_entropy(encoder(image)[:, workload.code :], label)
+
+    if mode is not None:
+        encode, reconstruction, discrimination, deception, classification = (
+            torch.compile(function, mode=mode)
+            for function in (encode, reconstruction, discrimination, deception, classification)
+        )
+    learn = {
+        "reconstruction": _learner(encoder, decoder),
+        "discriminator": _learner(*judges),
+        "generator": _learner(encoder),
+        **({"classification": _learner(encoder)} if has_categories else {}),
+    }
+
+    def step(image: Tensor, real: Sequence[Tensor], labeled: tuple[Tensor, Tensor] | None) -> dict[str, Tensor]:
+        if mode is not None:
+            torch.compiler.cudagraph_mark_step_begin()
+        losses = {"reconstruction": learn["reconstruction"](reconstruction(image))}
+        codes = encode(image)
+        fake = tuple(code.detach() for code in codes)
+        losses["discriminator"] = learn["discriminator"](discrimination(real, fake))
+        losses["generator"] = learn["generator"](deception(codes))
+        if labeled is not None:
+            losses["classification"] = learn["classification"](classification(*labeled))
+        return losses
+
+    return step
+
+
+def _learner(*networks: nn.Module) -> Callable[[Tensor], Tensor]:
+    """`loss -> loss`, after one update of these networks' weights by Adam."""
+    weights = [weight for network in networks for weight in network.parameters()]
+    optimizer = torch.optim.Adam(weights, lr=RATE, fused=True)
+
+    def learn(loss: Tensor) -> Tensor:
+        for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+            weight.grad = gradient
+        optimizer.step()
+        return loss.detach()
+
+    return learn
+
+
+def _draws(workload: Workload, batch_size: int) -> tuple[Tensor, ...]:
+    """Samples of the priors."""
+    style = torch.randn(batch_size, workload.code, device=device())
+    if workload.variant == "aae":
+        return (style,)
+    category = torch.randint(CATEGORIES, (batch_size,), device=device())
+    return style, one_hot(category, CATEGORIES).to(style.dtype)
+
+
+def run_steps(workload: Workload, step: Step, image: Tensor, label: Tensor, batch_size: int, count: int) -> float:
+    """Takes steps on rows that lie on the device, in a random order; returns the last reconstruction loss.
+
+    Args:
+        workload: of the model.
+        step: of `make_step`.
+        image: `[N, D]` bytes.
+        label: `[N]`.
+        batch_size: rows of a step.
+        count: how many steps.
+    """
+    order = torch.randperm(len(image), device=image.device)
+    for rows in order[: count * batch_size].split(batch_size):
+        pixels = image[rows].to(torch.float32) / 255
+        labeled = None if workload.variant == "aae" else (pixels, label[rows])
+        losses = step(pixels, _draws(workload, batch_size), labeled)
+    wait()
+    return float(losses["reconstruction"])
+
+
+def run_epoch(workload: Workload, step: Step, loader: Any) -> float:
+    """One pass over a `DataLoader`, its mean losses fetched at the end; returns that of reconstruction."""
+    total: dict[str, Tensor] = {}
+    for image, label in loader:
+        image, label = image.to(device()), label.to(device())
+        losses = step(image, _draws(workload, len(image)), None if workload.variant == "aae" else (image, label))
+        total = {name: total.get(name, 0) + loss for name, loss in losses.items()}
+    wait()
+    return float(total["reconstruction"]) / len(loader)
