@@ -175,8 +175,7 @@ def one_seed(rows, tmp_path_factory):
     return fit_classes(rows, folder, SEEDS[2], LABELED[2], 1), log_of(folder)
 
 
-# Four seeds on four devices are one each; on two, two each.
-@pytest.mark.parametrize("num_devices", [1, 2, 4])
+@pytest.mark.parametrize("num_devices", [1, pytest.param(2, marks=pytest.mark.slow, id="two seeds a device"), 4])
 def test_seeds_together_are_each_seed_alone(rows, one_seed, tmp_path, num_devices):
     alone, expected = one_seed
     together = fit_classes(rows, tmp_path, SEEDS, LABELED, num_devices)
