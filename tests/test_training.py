@@ -86,29 +86,3 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_path)
         process.wait()
     subprocess.run(command(tmp_path / "killed"), check=True, **quiet)
     assert results(tmp_path / "killed") == results(tmp_path / "whole")
-
-
-@pytest.mark.slow
-def test_convolutions_reconstruct_mnist_better_than_the_perceptron(tmp_path):
-    folder = os.environ.get("AAE_JAX_DATA")
-    if not folder:
-        pytest.skip("AAE_JAX_DATA does not name a folder with the four original files of MNIST")
-    dataset = data.load("mnist", data_dir=tmp_path / "data", manual_dir=folder)
-    validation = training.held_out(dataset.validation, 5000)
-    nll = {}
-    for network, hidden_sizes in (("mlp", (1000, 1000)), ("convolutional", ())):
-        config = ModelConfig(
-            "ae", (28, 28, 1), code_size=8, network=network, hidden_sizes=hidden_sizes, weight_std=None
-        )
-
-        def make_algorithm(axis_name, config=config):
-            model = build(config, axis_name=axis_name)
-            return algorithm(model, optimizers.adam()(model, 500, 1))
-
-        rows = Rows(dataset.train.image, dataset.train.label)
-        state = fit(make_algorithm, rows, TrainingConfig(epochs=1, num_devices=1), tmp_path / network)
-        model = build(config)
-        codes = jax.jit(model.encode_mean)(state.params, validation.image)
-        nll[network] = float(jax.jit(model.nll)(state.params, codes, validation.image, validation.label).mean())
-    # One epoch, a few minutes on two CPU cores: 101.1 against 101.6 nats when it was written.
-    assert nll["convolutional"] < nll["mlp"]
