@@ -9,7 +9,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ __all__ = [
     "cut_lines",
     "environment",
     "lock",
+    "machine",
     "provenance",
     "read_json",
+    "without_options",
     "write_json",
     "write_lines",
 ]
@@ -153,6 +155,34 @@ def provenance() -> dict[str, Any]:
         "commit": git("rev-parse", "HEAD"),
         "dirty": None if status is None else bool(status),
     }
+
+
+def machine(environment: Mapping[str, Any]) -> str:
+    """The name of a machine: of its accelerator, or of its processor with the number of its cores."""
+    if environment["device"] != "cpu":
+        return environment["device"]
+    return f"{environment['processor']}, {environment['cores']} cores"
+
+
+def without_options(command: str, options: Collection[str], switches: Collection[str] = ()) -> str:
+    """A command without some of its options.
+
+    Args:
+        command: as a shell reads it.
+        options: names of fields, "data_dir" for --data-dir; the word after one goes with it.
+        switches: likewise, of options that stand alone.
+
+    Example:
+        >>> without_options("python -m own --out '/a b' --seed=1 --resume", {"out"}, {"resume"})
+        'python -m own --seed=1'
+    """
+    kept, skip = [], False
+    for word in shlex.split(command):
+        name = word.split("=")[0].removeprefix("--").replace("-", "_") if word.startswith("--") else ""
+        if not skip and name not in {*options, *switches}:
+            kept.append(word)
+        skip = name in options and "=" not in word
+    return shlex.join(kept)
 
 
 def _processor() -> str:

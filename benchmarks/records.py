@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from aae_jax import runs
 
-__all__ = ["RESULTS", "ROOT", "Options", "machine", "print_table", "record", "run"]
+__all__ = ["RESULTS", "ROOT", "Options", "print_table", "record", "run"]
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -92,17 +91,10 @@ def record(path: Path) -> Path:
     written = runs.read_json(path)
     _check_committed(written)
     written["config"] = {name: value for name, value in written["config"].items() if name not in PLACES}
-    written["command"] = shlex.join(_without_places(shlex.split(written["command"])))
-    kept = RESULTS / f"{written['benchmark']}_{_slug(machine(written['environment']))}.json"
+    written["command"] = runs.without_options(written["command"], {"out"}, {"record"})
+    kept = RESULTS / f"{written['benchmark']}_{_slug(runs.machine(written['environment']))}.json"
     runs.write_json(kept, written)
     return kept
-
-
-def machine(environment: Mapping[str, Any]) -> str:
-    """Its name: of the accelerator, or of the processor with the number of its cores."""
-    if environment["device"] != "cpu":
-        return environment["device"]
-    return f"{environment['processor']}, {environment['cores']} cores"
 
 
 def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -120,12 +112,3 @@ def _check_committed(provenance: Mapping[str, Any]) -> None:
 
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-
-
-def _without_places(words: Sequence[str]) -> list[str]:
-    kept, skip = [], False
-    for word in words:
-        if not skip and word.split("=")[0] not in ("--out", "--record"):
-            kept.append(word)
-        skip = word == "--out"
-    return kept

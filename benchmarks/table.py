@@ -105,7 +105,7 @@ def markdown(found: Mapping[str, list[dict[str, Any]]]) -> str:
             measured = cells(one)
             if measured is not None:
                 ratio, seconds = measured
-                lines.append(f"| {words} | **{ratio}** | {seconds} | {records.machine(one['environment'])} |")
+                lines.append(f"| {words} | **{ratio}** | {seconds} | {runs.machine(one['environment'])} |")
         text += lines or [f"| {words} | {NOT_MEASURED} | | |"]
     return "\n".join(text)
 
@@ -118,7 +118,7 @@ def _peer_cells(found: list[dict[str, Any]], variant: str, batch_size: int) -> I
                 seconds = entry["seconds_per_step"]
                 ratios = timing.ratios(seconds, "chunk")
                 cells = [_ratio(ratios[name]) if name in ratios else "" for name in PEERS]
-                cells += [_time(timing.spread(seconds["chunk"]).median), records.machine(one["environment"])]
+                cells += [_time(timing.spread(seconds["chunk"]).median), runs.machine(one["environment"])]
                 yield " | ".join(cells)
 
 

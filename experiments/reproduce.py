@@ -16,7 +16,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -252,7 +252,7 @@ def record(folder: Path, name: str) -> Path:
         )
     final["config"] = {option: value for option, value in final["config"].items() if option not in PLACES}
     final["config"]["dataset"] = Path(final["config"]["dataset"]).name
-    final["command"] = shlex.join(_without_places(shlex.split(final["command"])))
+    final["command"] = runs.without_options(final["command"], PLACES - {"resume"}, {"resume"})
     kept = RESULTS / name
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
@@ -260,17 +260,6 @@ def record(folder: Path, name: str) -> Path:
         shutil.copyfile(path, kept / path.name)
     runs.write_json(kept / "final.json", final)
     return kept
-
-
-def _without_places(words: Sequence[str]) -> Iterator[str]:
-    places = {f"--{option.replace('_', '-')}" for option in PLACES}
-    skip = False
-    for word in words:
-        option = word.split("=")[0].replace("_", "-")
-        is_place = option in places
-        if not skip and not is_place:
-            yield word
-        skip = is_place and "=" not in word and option != "--resume"
 
 
 def results() -> dict[str, dict[str, Any]]:
