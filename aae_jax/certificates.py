@@ -35,7 +35,7 @@ def certificate(games: Sequence[Game], params: Params, keys: Keys, batch: Batch)
     """
     result: dict[str, jax.Array] = {}
     for game in games:
-        fake = game.fake(params, keys, batch)
+        fake = game.fake(game.generate(params, keys, batch))
         real_score = game.discriminate(params, game.real(params, keys, batch), batch)
         fake_score = game.discriminate(params, fake, batch)
         bound, error = losses.jensen_shannon_bound(real_score, fake_score)

@@ -3,7 +3,7 @@
 Each function here builds phases out of a model's functions. None of them knows which variant it serves.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -14,28 +14,27 @@ from aae_jax.types import Batch, Game, Keys, LossFn, Metrics, Params, Phase
 
 __all__ = ["GeneratorLoss", "classification", "reconstruction", "regularization"]
 
-Term = Callable[[Params, Keys, Batch], jax.Array]
+Terms = Callable[[Params, Keys, Batch], dict[str, jax.Array]]
+"""`(params, keys, batch) -> {"nll": [B], ...}` in nats."""
 
 GeneratorLoss = Callable[[jax.Array], jax.Array]
 """`fake_score -> loss`, elementwise on logits: `losses.non_saturating_generator_loss`, say."""
 
 
-def reconstruction(nll: Term, trains: Sequence[str], *, penalties: Mapping[str, Term] | None = None) -> Phase:
+def reconstruction(terms: Terms, trains: Sequence[str]) -> Phase:
     """The autoencoder's own phase: −log p(x given z), plus what is charged on top of it.
 
     Args:
-        nll: `(params, keys, batch) -> [B]` in nats, of the images under the codes of their inputs.
+        terms: `(params, keys, batch) -> {"nll": [B], ...}`: in nats, of the images under the codes of their inputs;
+            and further terms `[B]` or `[]` by name, the VAE's "kl" or the "repulsion" of cluster heads.
         trains: names of the networks, the encoder and the decoder.
-        penalties: further terms `(params, keys, batch) -> [B]` or `[]`, by name: the VAE's "kl", the "repulsion" of
-            cluster heads.
 
     Returns:
-        A phase "reconstruction" with the metrics "nll" and one for each penalty.
+        A phase "reconstruction" with a metric for each term.
     """
-    terms = {"nll": nll, **(penalties or {})}
 
     def loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
-        values = {name: term(params, keys, batch).mean() for name, term in terms.items()}
+        values = {name: term.mean() for name, term in terms(params, keys, batch).items()}
         return sum(values.values(), start=jnp.zeros(())), values
 
     return _phase("reconstruction", trains, loss)
@@ -65,21 +64,27 @@ def regularization(
 
     def discriminator_loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
         total, accuracy = jnp.zeros(()), jnp.zeros(())
-        for game in games:
+        for game, fake in zip(games, _fakes(games, params, keys, batch), strict=True):
             real_score = game.discriminate(params, game.real(params, keys, batch), batch)
-            fake_score = game.discriminate(params, game.fake(params, keys, batch), batch)
+            fake_score = game.discriminate(params, fake, batch)
             total += losses.discriminator_loss(real_score, fake_score).mean()
             accuracy += ((real_score > 0).mean() + (fake_score < 0).mean()) / (2 * len(games))
         return total, {"accuracy": accuracy}
 
     def deception_loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
         total = jnp.zeros(())
-        for game in games:
-            total += generator_loss(game.discriminate(params, game.fake(params, keys, batch), batch)).mean()
+        for game, fake in zip(games, _fakes(games, params, keys, batch), strict=True):
+            total += generator_loss(game.discriminate(params, fake, batch)).mean()
         return total, {}
 
     discriminators = [game.network for game in games]
     return (_phase("discriminator", discriminators, discriminator_loss), _phase("generator", trains, deception_loss))
+
+
+def _fakes(games: Sequence[Game], params: Params, keys: Keys, batch: Batch) -> list[jax.Array]:
+    """The fakes of each game. A generator that games share runs once, so that gradients go back through it once."""
+    made = {generate: generate(params, keys, batch) for generate in dict.fromkeys(game.generate for game in games)}
+    return [game.fake(made[game.generate]) for game in games]
 
 
 def classification(

@@ -165,14 +165,17 @@ class Game(NamedTuple):
     Attributes:
         network: the discriminator's name.
         real: ``(params, keys, batch) -> [B, ...]``.
-        fake: ``(params, keys, batch) -> [B, ...]``.
+        generate: ``(params, keys, batch) -> tree``: what the generator makes. Games that share this function share
+            what it makes, and one gradient through it.
         discriminate: ``(params, sample [B, ...], batch) -> [B]`` logits, high = real.
+        fake: ``tree -> [B, ...]``: the part of it that this game is about; by default the whole.
     """
 
     network: str
     real: Callable[[Params, Keys, Batch], jax.Array]
-    fake: Callable[[Params, Keys, Batch], jax.Array]
+    generate: Callable[[Params, Keys, Batch], Tree]
     discriminate: Callable[[Params, jax.Array, Batch], jax.Array]
+    fake: Callable[[Tree], jax.Array] = lambda made: made
 
 
 class Model(NamedTuple):

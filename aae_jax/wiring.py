@@ -11,7 +11,7 @@ Example:
     ...     functions = autoencoder(encoder, decoder, parts, likelihood,
     ...                             decoder_input=lambda params, codes, label: (codes["place"], codes["shape"]))
     ...     games, judges = code_games(discriminators, priors, functions)
-    ...     first = reconstruction(functions.reconstruction_nll, functions.trains)
+    ...     first = reconstruction(functions.terms, functions.trains)
     ...     phases = (first, *regularization(games, ["encoder"]))
     ...     return bind(functions, phases, priors=priors, games=games, discriminators=judges)
     >>> model = two_part_aae(
@@ -53,6 +53,8 @@ class Autoencoder(NamedTuple):
     Attributes:
         networks: "encoder" and, where there is one, "decoder"; what else reconstruction is to train.
         raw_codes: `(params, keys [B], input) -> {name: [B, head.size]}`, what the heads read.
+        heads_sample: `(keys [B], raw codes) -> codes`.
+        generate: `(params, keys, batch) -> codes` of the batch's inputs: the generator of every game on codes.
         encode: see `Model`.
         encode_mean: see `Model`.
         decode: see `Model`; None without a decoder.
@@ -62,6 +64,8 @@ class Autoencoder(NamedTuple):
 
     networks: dict[str, Network]
     raw_codes: Callable[[Params, jax.Array, jax.Array], Codes]
+    heads_sample: Callable[[jax.Array, Codes], Codes]
+    generate: Callable[[Params, Keys, Batch], Codes]
     encode: Callable[[Params, jax.Array, jax.Array], Codes]
     encode_mean: Callable[[Params, jax.Array], Codes]
     decode: Callable[[Params, Codes, jax.Array], jax.Array] | None
@@ -73,11 +77,10 @@ class Autoencoder(NamedTuple):
         """The names of its networks, for a phase that trains them all."""
         return tuple(self.networks)
 
-    def reconstruction_nll(self, params: Params, keys: Keys, batch: Batch) -> jax.Array:
-        """The term of `phases.reconstruction`, `[B]` nats: of the images under the codes of their inputs."""
+    def terms(self, params: Params, keys: Keys, batch: Batch) -> dict[str, jax.Array]:
+        """What `phases.reconstruction` minimizes, "nll" `[B]`: of the images under the codes of their inputs."""
         assert self.nll is not None, "only variants with a decoder reconstruct"
-        codes = self.encode(params, keys.view, batch.input)
-        return self.nll(params, codes, batch.image, batch.label)
+        return {"nll": self.nll(params, self.generate(params, keys, batch), batch.image, batch.label)}
 
     def logits(self, params: Params, keys: jax.Array, image: jax.Array) -> jax.Array:
         """What `phases.classification` reads, `[B, K]`: the raw numbers of the head "category"."""
@@ -123,9 +126,14 @@ def autoencoder(
     def raw_codes(params: Params, keys: jax.Array, image: jax.Array) -> Codes:
         return split(encoder.apply(params["encoder"], *encoder_inputs(image, keys)))
 
-    def encode(params: Params, keys: jax.Array, image: jax.Array) -> Codes:
-        raw = raw_codes(params, keys, image)
+    def heads_sample(keys: jax.Array, raw: Codes) -> Codes:
         return {name: jax.vmap(head.sample)(derive(keys, name), raw[name]) for name, head in heads.items()}
+
+    def encode(params: Params, keys: jax.Array, image: jax.Array) -> Codes:
+        return heads_sample(keys, raw_codes(params, keys, image))
+
+    def generate(params: Params, keys: Keys, batch: Batch) -> Codes:
+        return encode(params, keys.view, batch.input)
 
     def encode_mean(params: Params, image: jax.Array) -> Codes:
         raw = split(encoder.apply(params["encoder"], *encoder_inputs(image, None)))
@@ -133,8 +141,9 @@ def autoencoder(
 
     networks = {"encoder": encoder}
     inputs = {"encoder": lambda params, batch: encoder_inputs(batch.image, None)}
+    encoding = (raw_codes, heads_sample, generate, encode, encode_mean)
     if decoder is None or likelihood is None:
-        return Autoencoder(networks, raw_codes, encode, encode_mean, None, None, inputs)
+        return Autoencoder(networks, *encoding, None, None, inputs)
 
     def decode_raw(params: Params, codes: Codes, label: jax.Array) -> jax.Array:
         return decoder.apply(params["decoder"], *decoder_input(params, codes, label))
@@ -147,7 +156,7 @@ def autoencoder(
 
     networks = {"encoder": encoder, "decoder": decoder}
     inputs["decoder"] = lambda params, batch: decoder_input(params, encode_mean(params, batch.image), batch.label)
-    return Autoencoder(networks, raw_codes, encode, encode_mean, decode, nll, inputs)
+    return Autoencoder(networks, *encoding, decode, nll, inputs)
 
 
 def code_game(network: str, discriminator: Network, prior: Prior, functions: Autoencoder, code: str) -> Game:
@@ -164,13 +173,10 @@ def code_game(network: str, discriminator: Network, prior: Prior, functions: Aut
     def real(params: Params, keys: Keys, batch: Batch) -> jax.Array:
         return jax.vmap(prior.sample)(derive(keys.draw, code), jnp.full(len(batch.label), -1))
 
-    def fake(params: Params, keys: Keys, batch: Batch) -> jax.Array:
-        return functions.encode(params, keys.view, batch.input)[code]
-
     def discriminate(params: Params, sample: jax.Array, batch: Batch) -> jax.Array:
         return discriminator.apply(params[network], sample)[:, 0]
 
-    return Game(network, real, fake, discriminate)
+    return Game(network, real, functions.generate, discriminate, fake=lambda codes: codes[code])
 
 
 def code_games(

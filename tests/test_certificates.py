@@ -20,7 +20,7 @@ def game(distance):
     return Game(
         "judge",
         real=lambda params, keys, batch: jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys.draw),
-        fake=lambda params, keys, batch: batch.input + jnp.array([distance, 0.0]),
+        generate=lambda params, keys, batch: batch.input + jnp.array([distance, 0.0]),
         discriminate=discriminate,
     )
 

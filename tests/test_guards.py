@@ -208,7 +208,6 @@ def test_a_step_makes_no_more_operations_than_counted_by_hand():
     assert 0.99 < excess_operations(compiled_aae()) < 1.03
 
 
-@pytest.mark.xfail(strict=True, reason="the generator phase goes back through the encoder once for each game")
 def test_the_semi_supervised_step_makes_no_more_operations_than_counted_by_hand():
     executable = compiled(make_chunk(SEMI_SUPERVISED.algorithm, SEMI_SUPERVISED))
     assert 0.99 < excess_operations(executable, SEMI_SUPERVISED) < 1.03

@@ -161,7 +161,7 @@ def test_style_and_category_of_codes_games_and_samples(variant):
     style, category = model.games
     assert (style.network, category.network) == ("style_discriminator", "category_discriminator")
     np.testing.assert_array_equal(style.real(params, KEYS, batch_of()), np.full((4, 2), 9))
-    np.testing.assert_allclose(category.fake(params, KEYS, batch_of()), probabilities, rtol=1e-5)
+    np.testing.assert_allclose(category.fake(category.generate(params, KEYS, batch_of())), probabilities, rtol=1e-5)
     # The batch's labels do not choose the real categories.
     drawn = [category.real(params, KEYS, batch_of(label)) for label in (LABEL, jnp.zeros(4, int))]
     np.testing.assert_array_equal(*drawn)
@@ -296,13 +296,12 @@ def test_a_variant_of_ones_own_is_ten_lines():
         functions = wiring.autoencoder(encoder, decoder, {"style": heads.deterministic(prior.size)}, likelihood)
         game = wiring.code_game("discriminator", discriminator, prior, functions, "style")
 
-        def sparsity(params, keys, batch):
-            return weight * jnp.abs(functions.encode(params, keys.view, batch.input)["style"]).sum(-1)
+        def terms(params, keys, batch):
+            codes = functions.generate(params, keys, batch)
+            sparsity = weight * jnp.abs(codes["style"]).sum(-1)
+            return {**functions.terms(params, keys, batch), "sparsity": sparsity}
 
-        phases = (
-            reconstruction(functions.reconstruction_nll, functions.trains, penalties={"sparsity": sparsity}),
-            *regularization((game,), ("encoder",)),
-        )
+        phases = (reconstruction(terms, functions.trains), *regularization((game,), ("encoder",)))
         discriminators = {"discriminator": discriminator}
         return wiring.bind(functions, phases, priors={"style": prior}, games=(game,), discriminators=discriminators)
 

@@ -30,7 +30,7 @@ def ae(encoder: Network, decoder: Network, *, code_size: int, likelihood: Likeli
         likelihood: reads the decoder's raw output.
     """
     functions = autoencoder(encoder, decoder, {"style": heads_.deterministic(code_size)}, likelihood)
-    return bind(functions, (reconstruction(functions.reconstruction_nll, functions.trains),))
+    return bind(functions, (reconstruction(functions.terms, functions.trains),))
 
 
 def vae(encoder: Network, decoder: Network, *, prior: Prior, likelihood: Likelihood) -> Model:
@@ -52,13 +52,14 @@ def vae(encoder: Network, decoder: Network, *, prior: Prior, likelihood: Likelih
     functions = autoencoder(encoder, decoder, {"style": heads_.gaussian(prior.size)}, likelihood)
     divergence = heads_.posterior_kl(prior)
 
-    def kl(params: Params, keys: Keys, batch: Batch) -> jax.Array:
-        raw = functions.raw_codes(params, keys.view, batch.input)["style"]
-        code = functions.encode(params, keys.view, batch.input)["style"]
-        return jax.vmap(divergence)(raw, code)
+    def terms(params: Params, keys: Keys, batch: Batch) -> dict[str, jax.Array]:
+        assert functions.nll is not None, "a VAE has a decoder"
+        raw = functions.raw_codes(params, keys.view, batch.input)
+        codes = functions.heads_sample(keys.view, raw)
+        nll = functions.nll(params, codes, batch.image, batch.label)
+        return {"nll": nll, "kl": jax.vmap(divergence)(raw["style"], codes["style"])}
 
-    phase = reconstruction(functions.reconstruction_nll, functions.trains, penalties={"kl": kl})
-    return bind(functions, (phase,), priors={"style": prior})
+    return bind(functions, (reconstruction(terms, functions.trains),), priors={"style": prior})
 
 
 def aae(
@@ -93,7 +94,7 @@ def aae(
     return bind(
         functions,
         (
-            reconstruction(functions.reconstruction_nll, functions.trains),
+            reconstruction(functions.terms, functions.trains),
             *regularization((game,), ("encoder",), generator_loss=generator_loss),
         ),
         priors={"style": prior},
@@ -131,7 +132,7 @@ def gan(
     game = Game(
         network="discriminator",
         real=lambda params, keys, batch: batch.image,
-        fake=lambda params, keys, batch: sample(params, keys.draw, batch.label),
+        generate=lambda params, keys, batch: sample(params, keys.draw, batch.label),
         discriminate=lambda params, sample, batch: discriminator.apply(params["discriminator"], sample)[:, 0],
     )
     return Model(
@@ -191,7 +192,7 @@ def label_conditioned_aae(
     functions = autoencoder(encoder, decoder, {"style": heads_.deterministic(prior.size)}, likelihood)
     game = label_conditioned_game("discriminator", discriminator, prior, functions, "style", num_classes)
     phases = (
-        reconstruction(functions.reconstruction_nll, functions.trains),
+        reconstruction(functions.terms, functions.trains),
         *regularization((game,), ("encoder",), generator_loss=generator_loss),
     )
     networks = {"discriminator": discriminator}
@@ -232,7 +233,7 @@ def supervised_aae(
     functions = autoencoder(encoder, decoder, heads, likelihood, decoder_input=decoder_input)
     game = code_game("discriminator", discriminator, prior, functions, "style")
     phases = (
-        reconstruction(functions.reconstruction_nll, functions.trains),
+        reconstruction(functions.terms, functions.trains),
         *regularization((game,), ("encoder",), generator_loss=generator_loss),
     )
     networks, to_sample = {"discriminator": discriminator}, {"style": unconditional(prior)}

@@ -55,7 +55,7 @@ def semi_supervised_aae(
     functions = autoencoder(encoder, decoder, _style_and_category(priors), likelihood, decoder_input=decoder_input)
     games, networks = code_games(discriminators, priors, functions)
     phases = (
-        reconstruction(functions.reconstruction_nll, functions.trains),
+        reconstruction(functions.terms, functions.trains),
         *regularization(games, ("encoder",), generator_loss=generator_loss),
         classification(functions.logits, ("encoder",)),
     )
@@ -132,15 +132,15 @@ def semi_supervised_dimension_reduction_aae(
     def decoder_input(params: Params, codes: Codes, label: jax.Array) -> tuple[jax.Array, ...]:
         return (_around_heads(cluster_heads, params, codes),)
 
-    def repulsion(params: Params, keys: Keys, batch: Batch) -> jax.Array:
-        one_hots = jnp.eye(priors["category"].size)
-        return losses.repulsion(cluster_heads.apply(params["cluster_heads"], one_hots), eta)
+    def terms(params: Params, keys: Keys, batch: Batch) -> dict[str, jax.Array]:
+        centers = cluster_heads.apply(params["cluster_heads"], jnp.eye(priors["category"].size))
+        return {**functions.terms(params, keys, batch), "repulsion": losses.repulsion(centers, eta)}
 
     functions = autoencoder(encoder, decoder, _style_and_category(priors), likelihood, decoder_input=decoder_input)
     functions = functions._replace(networks={**functions.networks, "cluster_heads": cluster_heads})
     games, networks = code_games(discriminators, priors, functions)
     phases = (
-        reconstruction(functions.reconstruction_nll, functions.trains, penalties={"repulsion": repulsion}),
+        reconstruction(terms, functions.trains),
         *regularization(games, ("encoder",), generator_loss=generator_loss),
         classification(functions.logits, ("encoder",)),
     )
