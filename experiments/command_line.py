@@ -35,6 +35,7 @@ def run(
     default = presets[_preset(arguments, list(presets))]
     description = (sys.modules[main.__module__].__doc__ or "").strip()
     config = tyro.cli(type(default), default=default, args=arguments, description=description)
+    _repeat_bits()
     _cache_compilations()
     return guarded(lambda: main(config))
 
@@ -62,6 +63,13 @@ def _preset(arguments: Sequence[str], names: Sequence[str]) -> str:
     return preset if preset in names else names[0]
 
 
+def _repeat_bits() -> None:
+    """Same bytes on GPUs too: unless told otherwise XLA sums there in an order that changes from run to run."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "xla_gpu_deterministic_ops" not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+
+
 def _cache_compilations() -> None:
     """Keeps compiled programs between runs, where the user has not said otherwise."""
     import jax
@@ -69,6 +77,8 @@ def _cache_compilations() -> None:
     if jax.config.jax_compilation_cache_dir is None:
         root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         jax.config.update("jax_compilation_cache_dir", str(Path(root) / "aae_jax"))
+        # A start compiles many small programs: together they take longer than the large one.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         # A cache that cannot be written costs time, nothing else.
         warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
 

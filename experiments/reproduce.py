@@ -6,8 +6,7 @@
     python -m experiments.reproduce --write                                   # writes RESULTS.md
 
 Every number of ours comes from a `final.json` under experiments/results, which a run of committed code left and whose
-evidence stands beside it; none is typed. The paper's are those of arXiv:1511.05644v2; "best public code" is the best
-result that we found reported in a public repository of adversarial autoencoders, with its name.
+evidence stands beside it; none is typed. The paper's stand in `experiments.items`.
 """
 
 import dataclasses
@@ -22,145 +21,12 @@ from typing import Any, Literal
 
 from aae_jax import runs
 from experiments import command_line, reports
+from experiments.items import ITEMS, Item
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results"
 PLACES = {"out", "data_dir", "manual_dir", "resume"}
 """Options that say where things lie on one machine, and have no part in a result."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Item:
-    """A number of the paper."""
-
-    table: str
-    """Where it stands there."""
-    words: str
-    """What it is."""
-    paper: str
-    """What the paper says."""
-    public: str
-    """The best result of a public implementation."""
-    experiment: str
-    """Module of ours."""
-    metric: str
-    """Its name in `final.json`; an error is a fraction there, and percent in the table."""
-    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Of the experiment, beside the data set."""
-
-
-TABLE_1 = "Table 1: log-likelihood of MNIST test images by Parzen windows, nats (higher is better)"
-TABLE_2 = "Table 2: semi-supervised test error on MNIST, %"
-TABLE_3 = "Table 3: clustering test error on MNIST by the paper's rule, %"
-FIGURE_2 = "Fig. 2: fraction of the prior's mass that held-out MNIST codes leave empty (hole fraction)"
-FIGURE_4 = "Fig. 4: MNIST test codes in another class's part of the prior, %"
-FIGURE_7 = "Fig. 7: MNIST samples in which a classifier of real images sees another class than asked for, %"
-FIGURE_11 = "Fig. 11: test error of MNIST in a code of reduced dimension, %"
-NONE = "none found"
-TEN = {"samples": 10_000}
-ITEMS = {
-    "table1-10k": Item(
-        TABLE_1, "AAE, 10,000 samples", "340 ± 2", "377.5 ± 3.6 (1henrypage)", "likelihood", "aae/log_likelihood", TEN
-    ),
-    "table1-10m": Item(
-        TABLE_1,
-        "AAE, ten million samples",
-        "427",
-        "412.2 (1henrypage, 500,000 samples)",
-        "likelihood",
-        "aae/many/log_likelihood",
-        {"many_samples": 10_000_000},
-    ),
-    "table1-gan": Item(
-        TABLE_1, "GAN, 10,000 samples", "225 ± 2", "397.7 (1henrypage)", "likelihood", "gan/log_likelihood", TEN
-    ),
-    "table1-vae": Item(TABLE_1, "VAE, 10,000 samples", "not given", NONE, "likelihood", "vae/log_likelihood", TEN),
-    "table2-100": Item(
-        TABLE_2,
-        "100 labels",
-        "1.90 ± 0.10",
-        "about 4 (musyoku, validation)",
-        "semi_supervised",
-        "semi_supervised_aae/test/error",
-        {"labels": 100},
-    ),
-    "table2-1000": Item(
-        TABLE_2,
-        "1000 labels",
-        "1.60 ± 0.08",
-        "2.9 (conan7882, 1280 labels)",
-        "semi_supervised",
-        "semi_supervised_aae/test/error",
-        {"labels": 1000},
-    ),
-    "table2-all": Item(
-        TABLE_2,
-        "all (50,000) labels",
-        "0.85 ± 0.02",
-        NONE,
-        "semi_supervised",
-        "semi_supervised_aae/test/error",
-        {"labels": 0},
-    ),
-    **{
-        f"table2-plain-{labels or 'all'}": Item(
-            TABLE_2,
-            f"plain network, {labels or 'all'} labels",
-            paper,
-            NONE,
-            "semi_supervised",
-            "plain_network/test/error",
-            {"labels": labels},
-        )
-        for labels, paper in ((100, "25.80"), (1000, "8.73"), (0, "1.25"))
-    },
-    "table3-16": Item(TABLE_3, "16 clusters", "9.55 ± 2.05", NONE, "clustering", "head_rule/error", {"clusters": 16}),
-    "table3-30": Item(TABLE_3, "30 clusters", "4.10 ± 1.13", NONE, "clustering", "head_rule/error", {"clusters": 30}),
-    **{
-        f"figure2-{model}-{prior}".replace("_", "-"): Item(
-            FIGURE_2,
-            f"{model.upper()}, {prior.replace('_', ' ')}",
-            "picture",
-            "pictures",
-            "prior_matching",
-            f"{model}_{prior}/hole_fraction",
-        )
-        for prior in ("gaussian", "gaussian_mixture")
-        for model in ("aae", "vae", "ae")
-    },
-    **{
-        f"figure4-{prior}".replace("_", "-"): Item(
-            FIGURE_4,
-            f"{prior.replace('_', ' ')}, a fifth of the images labeled",
-            "picture",
-            "pictures",
-            "label_prior",
-            f"{prior}/component/error",
-            {"labeled_fraction": 0.2},
-        )
-        for prior in ("gaussian_mixture", "swiss_roll")
-    },
-    "figure7": Item(
-        FIGURE_7, "style of 15 numbers", "picture", "pictures", "style_content", "samples/error", {"style_size": 15}
-    ),
-    **{
-        f"figure11-{panel}".replace("_", "-"): Item(
-            FIGURE_11,
-            words,
-            paper,
-            public,
-            "dimension_reduction",
-            f"{panel}/category/error",
-            {"panels": [panel], "clusters": 20},
-        )
-        for panel, words, paper, public in (
-            ("2d_1000", "2-D, 1000 labels", "4.20", NONE),
-            ("2d_100", "2-D, 100 labels", "6.08", NONE),
-            ("2d_unsupervised", "2-D, no labels, 20 clusters", "about 13.5", "about 40 (musyoku, training set)"),
-            ("10d_100", "10-D, 100 labels", "3.90", "26.0 (1henrypage)"),
-        )
-    },
-}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -86,3 +86,44 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_path)
         process.wait()
     subprocess.run(command(tmp_path / "killed"), check=True, **quiet)
     assert results(tmp_path / "killed") == results(tmp_path / "whole")
+
+
+CONVOLUTIONS = """
+import json
+import pathlib
+import sys
+import jax
+from aae_jax import ModelConfig, Rows, TrainingConfig, algorithm, build, data, fit
+from experiments import optimizers, training
+
+folder = pathlib.Path(sys.argv[1])
+dataset = data.load("mnist", data_dir=sys.argv[1], manual_dir=sys.argv[2])
+validation = training.held_out(dataset.validation, 5000)
+found = {}
+for network in ("mlp", "convolutional"):
+    config = ModelConfig("ae", (28, 28, 1), code_size=8, network=network, weight_std=None)
+
+    def make_algorithm(axis_name):
+        model = build(config, axis_name=axis_name)
+        return algorithm(model, optimizers.adam()(model, 500, 1))
+
+    rows = Rows(dataset.train.image, dataset.train.label)
+    state = fit(make_algorithm, rows, TrainingConfig(epochs=1, num_devices=1), folder / network)
+    model = build(config)
+    codes = jax.jit(model.encode_mean)(state.params, validation.image)
+    nll = jax.jit(model.nll)(state.params, codes, validation.image, validation.label)
+    found[network] = float(nll.mean())
+(folder / "nll.json").write_text(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+def test_convolutions_reconstruct_mnist_better_than_the_perceptron(tmp_path):
+    folder = os.environ.get("AAE_JAX_DATA")
+    if not folder:
+        pytest.skip("AAE_JAX_DATA does not name a folder with the four original files of MNIST")
+    # In a process of its own: compiled as the other tests are, convolutions take seconds a step.
+    words = [sys.executable, "-c", CONVOLUTIONS, str(tmp_path), folder]
+    subprocess.run(words, env={**os.environ, "XLA_FLAGS": ""}, check=True)
+    nll = json.loads((tmp_path / "nll.json").read_text())
+    assert nll["convolutional"] < nll["mlp"] < 110

@@ -56,7 +56,7 @@ class ParzenState(NamedTuple):
 
 def parzen_state(num_test: int, num_sigmas: int) -> ParzenState:
     """The state before the first sample."""
-    return ParzenState(jnp.full(num_test, jnp.inf), jnp.zeros((num_sigmas, num_test)), jnp.zeros((), jnp.int32))
+    return ParzenState(jnp.full(num_test, jnp.inf, float), jnp.zeros((num_sigmas, num_test)), jnp.zeros((), jnp.int32))
 
 
 def parzen_update(
