@@ -17,8 +17,9 @@ The machine has to be idle otherwise: where cores are taken, PyTorch's threads w
 ratio means anything.
 
 A ratio is a contender's time over that of the chunk in the same round; given are the median, the least and the most.
-Last, whole epochs as a user meets them: `fit` with its log and progress bar, a PyTorch loop over a `DataLoader`, and
-pythae's epoch over its own.
+Last, what a user waits for: whole epochs of `fit` with its log and progress bar, of a PyTorch loop over a
+`DataLoader`, and of pythae over its own; then the batches of an epoch alone, and the reconstruction error of all its
+images.
 """
 
 import dataclasses
@@ -37,6 +38,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aae_jax import TrainingConfig, fit, row_keys
+from aae_jax.epoch import orders as orders_of
 from benchmarks import equality, records, timing
 from benchmarks.operations import pythae_operations
 from benchmarks.records import Options
@@ -182,24 +184,74 @@ def _theirs(workload: Workload, batch_size: int, count: int, config: Config) -> 
 
 
 def _epochs(workload: Workload, config: Config) -> dict[str, Any]:
-    """Seconds of a whole epoch as a user meets it, in rounds; without the time to compile."""
+    """Seconds of a whole epoch as a user meets it, of its batches alone and of an evaluation, in rounds.
+
+    Without the time to compile.
+    """
     from benchmarks import pythae_peer, torch_peer
 
     print(f"{workload.variant}: epochs of {config.epoch_rows} images", file=sys.stderr)
     params = workload.algorithm().init(jax.random.key(0)).params
     rows = make_rows(workload, config.epoch_rows)
     loader = torch_peer.make_loader(rows, 100)
+    theirs = torch_peer.make_networks(workload, params)
     step = torch_peer.make_step(workload, torch_peer.make_networks(workload, params))
-    seconds: dict[str, list[float]] = {"fit": [], "torch_eager": []}
+    image = torch_peer.on_device(rows.image.reshape(len(rows.image), -1))
+    loading, evaluation = _loading(rows, 100), _evaluation(workload, params, rows)
+    np.testing.assert_allclose(evaluation(), torch_peer.run_evaluation(workload, theirs, image), rtol=1e-4)
+    epoch = {
+        "fit": lambda: _second_epoch(workload, rows),
+        "torch_eager": lambda: timing.timed(lambda: torch_peer.run_epoch(workload, step, loader)),
+    }
     if workload.variant == "aae":
         trainer = pythae_peer.make_trainer(workload, params, np.asarray(rows.image), 100)
-        seconds["pythae"] = []
+        epoch["pythae"] = lambda: timing.timed(lambda: pythae_peer.run_epoch(trainer))
+    seconds: dict[str, list[float]] = {name: [] for name in epoch}
     for _ in range(config.epoch_repetitions):
-        seconds["fit"].append(_second_epoch(workload, rows))
-        seconds["torch_eager"].append(timing.timed(lambda: torch_peer.run_epoch(workload, step, loader)))
-        if "pythae" in seconds:
-            seconds["pythae"].append(timing.timed(lambda: pythae_peer.run_epoch(trainer)))
-    return {"variant": workload.variant, "rows": config.epoch_rows, "batch_size": 100, "seconds": seconds}
+        for name, once in epoch.items():
+            seconds[name].append(once())
+    parts = {
+        "loading": {"fit": loading, "torch_eager": lambda: torch_peer.run_loading(loader)},
+        "evaluation": {
+            "fit": evaluation,
+            "torch_eager": lambda: torch_peer.run_evaluation(workload, theirs, image),
+        },
+    }
+    apart = {part: timing.interleaved(contenders, config.epoch_repetitions) for part, contenders in parts.items()}
+    return {
+        "variant": workload.variant,
+        "rows": config.epoch_rows,
+        "batch_size": 100,
+        "seconds": {"epoch": seconds, **apart},
+    }
+
+
+def _loading(rows: Any, batch_size: int) -> Work:
+    """Every batch of an epoch, in its order, as `fit` reads them; nothing is done with them but to add up pixels."""
+    count = len(rows.image) // batch_size
+
+    @jax.jit
+    def total(rows: Any, run_key: jax.Array) -> jax.Array:
+        order = orders_of(run_key, 0, len(rows.image), 0).rows[: count * batch_size].reshape(count, batch_size)
+        return jax.lax.scan(lambda sum_, index: (sum_ + batch_at(rows, index).image.sum(), None), 0.0, order)[0]
+
+    return lambda: float(total(rows, jax.random.key(1)))
+
+
+def _evaluation(workload: Workload, params: Any, rows: Any, size: int = 1000) -> Work:
+    """The mean reconstruction error of all images, some at a time."""
+    model = workload.model()
+    blocks = np.arange(len(rows.image)).reshape(-1, min(size, len(rows.image)))
+
+    @jax.jit
+    def mean(params: Any, rows: Any) -> jax.Array:
+        def of_block(index: jax.Array) -> jax.Array:
+            batch = batch_at(rows, index)
+            return model.nll(params, model.encode_mean(params, batch.image), batch.image, batch.label)
+
+        return jax.lax.map(of_block, jnp.asarray(blocks)).mean()
+
+    return lambda: float(mean(params, rows))
 
 
 def _second_epoch(workload: Workload, rows: Any) -> float:
@@ -226,12 +278,15 @@ def show(results: dict[str, Any]) -> None:
     records.print_table(["step", "ms", "ratio to chunk", "Gop"], lines)
     lines = []
     for entry in results["epochs"]:
-        for name, ratio in timing.ratios(entry["seconds"], "fit").items():
-            spread = timing.spread(entry["seconds"][name])
-            lines.append([f"{entry['variant']}, {entry['rows']} images, {name}", spread.text(), ratio.text()])
+        for part, seconds in entry["seconds"].items():
+            for name, ratio in timing.ratios(seconds, "fit").items():
+                spread = timing.spread(seconds[name])
+                lines.append(
+                    [f"{entry['variant']}, {entry['rows']} images, {part}, {name}", *(spread.text(), ratio.text())]
+                )
     if lines:
         print()
-        records.print_table(["epoch", "s", "ratio to fit"], lines)
+        records.print_table(["as a user meets it", "s", "ratio to fit"], lines)
 
 
 def draw(results: dict[str, Any], path: Path) -> None:

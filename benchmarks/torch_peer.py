@@ -28,6 +28,8 @@ __all__ = [
     "on_device",
     "perceptron",
     "run_epoch",
+    "run_evaluation",
+    "run_loading",
     "run_steps",
     "wait",
 ]
@@ -206,6 +208,34 @@ def run_steps(workload: Workload, step: Step, image: Tensor, label: Tensor, batc
         losses = step(pixels, _draws(workload, batch_size), labeled)
     wait()
     return float(losses["reconstruction"])
+
+
+def run_loading(loader: Any) -> float:
+    """One pass over a `DataLoader` that does nothing but add up pixels; returns their sum."""
+    total = sum(image.to(device()).sum() for image, _ in loader)
+    wait()
+    return float(total)
+
+
+def run_evaluation(workload: Workload, networks: Networks, image: Tensor, size: int = 1000) -> float:
+    """The mean reconstruction error of all images, some at a time.
+
+    Args:
+        workload: of the model.
+        networks: of the model.
+        image: `[N, D]` bytes.
+        size: rows at a time.
+    """
+    total = torch.zeros((), device=device())
+    with torch.no_grad():
+        for block in image.split(size):
+            pixels = block.to(torch.float32) / 255
+            raw = networks.encoder(pixels)
+            if workload.variant != "aae":
+                raw = torch.cat((raw[:, : workload.code], softmax(raw[:, workload.code :], -1)), -1)
+            total += 0.5 * (torch.sigmoid(networks.decoder(raw)) - pixels).square().sum()
+    wait()
+    return float(total) / len(image)
 
 
 def run_epoch(workload: Workload, step: Step, loader: Any) -> float:
