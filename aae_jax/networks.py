@@ -6,19 +6,17 @@ stand beside an image or a code: `network.apply(variables, image, noise)`.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from aae_jax.types import Network
+from aae_jax.types import BatchNorm, Network, Precision
 
 __all__ = ["convolutional_decoder", "convolutional_encoder", "he", "linear", "mlp", "normal"]
 
 Initializer = Callable[..., jax.Array]
-BatchNorm = Literal["none", "hidden", "all"]
-Precision = Literal["float32", "tensorfloat32", "bfloat16"]
 
 
 def normal(std: float = 0.01) -> Initializer:

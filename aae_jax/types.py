@@ -7,7 +7,7 @@ vmapped over rows in one place each. ``label`` is an int32 class index, −1 whe
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import optax
@@ -15,6 +15,7 @@ import optax
 __all__ = [
     "Algorithm",
     "Batch",
+    "BatchNorm",
     "Codes",
     "Corruption",
     "Game",
@@ -28,6 +29,7 @@ __all__ = [
     "Optimizers",
     "Params",
     "Phase",
+    "Precision",
     "Prior",
     "TrainState",
     "Tree",
@@ -47,6 +49,12 @@ Codes = dict[str, jax.Array]
 
 Optimizers = dict[str, optax.GradientTransformation]
 """One optimizer per phase name."""
+
+BatchNorm = Literal["none", "hidden", "all"]
+"""Which layers of a network are normalized over the batch: none, the hidden ones, or all with the output."""
+
+Precision = Literal["float32", "tensorfloat32", "bfloat16"]
+"""Of a network's products; see `networks.mlp`."""
 
 Corruption = Callable[[jax.Array, jax.Array], jax.Array]
 """``(key, image) -> input`` for one example: the noisy view that networks read while training."""

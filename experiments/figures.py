@@ -101,8 +101,6 @@ def curves(
     logs: Mapping[str, Sequence[Mapping[str, float]]],
     metric: str,
     title: str,
-    *,
-    floor: float | None = None,
 ) -> None:
     """One metric against epochs, a line for each log that has it.
 
@@ -111,13 +109,10 @@ def curves(
         logs: lines of `metrics.jsonl` by name.
         metric: its name there.
         title: of the panel.
-        floor: a horizontal line to compare with, or None.
     """
     for name, lines in logs.items():
         if lines and metric in lines[0]:
             axes.plot([line["epoch"] for line in lines], [line[metric] for line in lines], label=name, linewidth=1)
-    if floor is not None:
-        axes.axhline(floor, color="0.6", linewidth=0.8, linestyle=":")
     axes.set_xlabel("epoch")
     axes.set_title(title, fontsize=10)
     axes.legend(fontsize=7, frameon=False)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from aae_jax import ModelConfig, TrainingConfig, corruption, data
 from aae_jax.data import Dataset
 from aae_jax.feeds import Stream
-from aae_jax.types import Corruption
+from aae_jax.types import Corruption, Precision
 from experiments import optimizers
 from experiments.optimizers import OptimizersOf
 
@@ -58,7 +58,7 @@ class Options:
 
     stream: Stream = "auto"
     """Whether training images go to the device in parts rather than all at once: auto does so from 2 GiB on."""
-    precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     """Of the networks' products: tensorfloat32 is what GPUs do when nobody asks, faster and less exact; on CPUs it is
     float32. Parameters, optimizers and losses are float32 whatever it is."""
 

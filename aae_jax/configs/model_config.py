@@ -4,6 +4,8 @@ import dataclasses
 import difflib
 from typing import Literal, get_args, get_origin, get_type_hints
 
+from aae_jax.types import BatchNorm, Precision
+
 __all__ = ["ModelConfig"]
 
 Variant = Literal[
@@ -19,7 +21,6 @@ Variant = Literal[
     "dimension_reduction_aae",
     "semi_supervised_dimension_reduction_aae",
 ]
-BatchNorm = Literal["none", "hidden", "all"]
 
 _LEARNS_FROM_LABELS = (
     *("classifier", "label_conditioned_aae", "supervised_aae"),
@@ -65,7 +66,7 @@ class ModelConfig:
     """Which layers of the encoder are normalized over the batch: the hidden ones, or with the heads all."""
     decoder_batch_norm: BatchNorm = "none"
     """Which layers of the decoder are normalized over the batch: the hidden ones, or with the output all."""
-    precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     """Of the networks' products; parameters, optimizers and losses are float32 whatever it is."""
     likelihood: Literal["bernoulli", "gaussian", "half_squared_error"] = "bernoulli"
     """p(x given z)."""

@@ -82,7 +82,7 @@ def _builder(name: str, data_dir: Path) -> Any:
         close = difflib.get_close_matches(name.lower(), ["mnist5k", *known], n=1)
         raise ValueError(
             f"unknown data set {name!r}: expected 'mnist5k', the name of an image set of tensorflow-datasets "
-            "('mnist', 'fashion_mnist', 'kmnist', 'svhn_cropped', ...) or a path ending in '.npz'"
+            "('mnist', 'fashion_mnist', 'kmnist', 'svhn_cropped', ...) or a path ending in '.npz' or '.npy'"
             + (f"; did you mean {close[0]!r}?" if close else "")
         )
     try:
