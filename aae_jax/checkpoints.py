@@ -6,18 +6,17 @@ Each checkpoint holds a pytree of arrays and the SHA-256 of every leaf. Only arr
 import contextlib
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
 from aae_jax.types import Tree
 
-__all__ = ["Checkpoints", "checkpoints", "digests"]
-
-_KEPT = 2
+__all__ = ["Best", "Checkpoints", "best_params", "checkpoints", "digests"]
 
 
 def digests(tree: Tree) -> dict[str, str]:
@@ -33,14 +32,14 @@ def digests(tree: Tree) -> dict[str, str]:
 class Checkpoints:
     """The checkpoints of one run folder; see `checkpoints`. A class because orbax's manager owns threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kept: int) -> None:
         import orbax.checkpoint as ocp
 
         self._ocp = ocp
         # Orbax logs through absl every step of every save, and the traceback of what it raises anyway.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
         self._manager = ocp.CheckpointManager(
-            folder.absolute(), options=ocp.CheckpointManagerOptions(max_to_keep=_KEPT, create=True)
+            folder.absolute(), options=ocp.CheckpointManagerOptions(max_to_keep=kept, create=True)
         )
 
     def save(self, number: int, tree: Tree) -> None:
@@ -62,6 +61,10 @@ class Checkpoints:
         if number in self._manager.all_steps():
             self._manager.delete(number)
         self._write(number, tree)
+
+    def add(self, tree: Tree) -> None:
+        """Writes a checkpoint numbered after the last one, see `save`."""
+        self._write((self._manager.latest_step() or 0) + 1, tree)
 
     def _write(self, number: int, tree: Tree) -> None:
         ocp = self._ocp
@@ -134,10 +137,72 @@ class Checkpoints:
         return None
 
 
+class Best:
+    """The parameters of the epoch with the least value so far, of each seed; a class because it remembers them.
+
+    Args:
+        saved: their checkpoints, of which the newest counts.
+        like: the parameters as arrays or shapes; with several seeds all leaves have that axis first.
+        values: of the epochs before, a number or a list of the seeds' each.
+    """
+
+    def __init__(self, saved: Checkpoints, like: Tree, values: Iterable[Any]) -> None:
+        self._saved, self._kept = saved, None
+        self._least: Any = np.inf
+        with contextlib.suppress(
+            ValueError
+        ):  # A damaged one has been warned of; the best of what follows replaces it.
+            restored = saved.restore(like)
+            # A run that was killed may have kept an epoch that its log does not reach yet. It comes to it again.
+            self._kept = restored and restored[1]
+            for value in values:
+                self._least = np.fmin(self._least, np.array(value, float))
+
+    def offer(self, value: Any, params: Tree) -> None:
+        """Keeps the parameters of the seeds whose value is less than in every epoch before.
+
+        Args:
+            value: a number, or a list of the seeds'; None is never less.
+            params: of all seeds, on the device.
+        """
+        value = np.array(value, float)
+        is_less = value < self._least
+        if not is_less.any():
+            return
+        self._least = np.fmin(self._least, value)
+
+        def chosen(new: Any, old: Any) -> np.ndarray:
+            return np.where(is_less.reshape(is_less.shape + (1,) * (np.ndim(new) - is_less.ndim)), new, old)
+
+        params = jax.device_get(params)
+        self._kept = params if self._kept is None or is_less.all() else jax.tree.map(chosen, params, self._kept)
+        self._saved.add(self._kept)
+
+
+def best_params(folder: Path, like: Tree) -> Tree | None:
+    """What `Best` has kept in the folder of a run; None where that is nothing, or damaged (of which a warning tells).
+
+    Args:
+        folder: of one training.
+        like: the parameters as arrays or shapes.
+    """
+    if not (folder / "best").is_dir():
+        return None
+    with checkpoints(folder / "best", kept=1) as saved, contextlib.suppress(ValueError):
+        restored = saved.restore(like)
+        return restored and restored[1]
+    return None
+
+
 @contextmanager
-def checkpoints(folder: Path) -> Iterator[Checkpoints]:
-    """Opens the checkpoints in a folder; leaving the block waits until the last one is written."""
-    opened = Checkpoints(folder)
+def checkpoints(folder: Path, *, kept: int = 2) -> Iterator[Checkpoints]:
+    """Opens the checkpoints in a folder; leaving the block waits until the last one is written.
+
+    Args:
+        folder: is made if need be.
+        kept: how many of the newest stay.
+    """
+    opened = Checkpoints(folder, kept)
     try:
         yield opened
         opened.finish()

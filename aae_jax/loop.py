@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aae_jax import interrupts, parallel, runs
-from aae_jax.checkpoints import checkpoints
+from aae_jax.checkpoints import Best, checkpoints
 from aae_jax.epoch import Orders, Rows, Sums, bad_phase, batch_of, chunk, metric_shapes, no_sums, orders, seed_axes
 from aae_jax.feeds import Span, Stream, is_streamed, streamed_spans
 from aae_jax.keys import derive
@@ -89,6 +89,7 @@ def fit(
     folder: Path | str,
     *,
     evaluate: Callable[[Params, jax.Array], dict[str, jax.Array]] | None = None,
+    best: str | None = None,
     resume: bool = False,
 ) -> TrainState:
     """Trains, and leaves checkpoints and a line of `metrics.jsonl` per epoch in a folder.
@@ -104,6 +105,8 @@ def fit(
         folder: is made if need be.
         evaluate: `(params, key) -> {name: []}` for one seed, jitted here and called after each epoch; the key is the
             epoch's own.
+        best: a number of the log. The parameters of the epoch where it is least, for each seed, are kept in the
+            folder `best`, beside the newest checkpoints.
         resume: go on from the newest checkpoint in the folder, if there is one.
 
     Returns:
@@ -138,7 +141,7 @@ def fit(
         if not resume and log.exists():
             raise ValueError(f"A run has begun in {folder}: resume it (--resume), or choose another folder (--out).")
         done, (state, sums) = restored or (0, jax.jit(start)(init_key))
-        runs.cut_lines(log, done // steps_per_epoch)
+        lines = runs.cut_lines(log, done // steps_per_epoch)
         if done >= num_steps:
             return state
 
@@ -149,6 +152,13 @@ def fit(
             in_axes=(0, 0, seed_axes(rows), 0, 0, None, None) if several else None,
         )
         judge = evaluate and jax.jit(over_seeds(evaluate))
+        keeper = None
+        if best is not None:
+            known = [*shapes, *(jax.eval_shape(judge, state.params, evaluation_key) if judge else ())]
+            if best not in known:
+                raise ValueError(f"best is {best!r}; expected one of {', '.join(known)}.")
+            kept = stack.enter_context(checkpoints(folder / "best", kept=1))
+            keeper = Best(kept, jax.eval_shape(lambda: state.params), (line[best] for line in lines))
         num_labeled = 0 if one.labeled is None else len(one.labeled)
         place = functools.partial(parallel.placed, layout=layout)
         state, sums, run_key = place((state, sums, run_key), of_seeds=several)
@@ -187,6 +197,8 @@ def fit(
             if judge:
                 scores = judge(state.params, _epoch_keys(evaluation_key, epoch))
                 line |= {name: _plain(value) for name, value in scores.items()}
+            if keeper is not None and best is not None:
+                keeper.offer(line[best], state.params)
             bar.set_postfix_str(_summary(line), refresh=False)
             seconds = round(time.perf_counter() - started, 3)
             runs.add_line(log, {"epoch": epoch + 1, "step": done, **line, "seconds": seconds})

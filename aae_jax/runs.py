@@ -70,12 +70,12 @@ def write_lines(path: Path, lines: Sequence[dict[str, Any]]) -> None:
     _replace(path, "".join(json.dumps(line, default=_plain) + "\n" for line in lines))
 
 
-def cut_lines(path: Path, count: int) -> None:
-    """Cuts a file of JSON lines back to its first `count`, those that a checkpoint covers."""
-    if path.exists():
-        lines = path.read_text().splitlines(keepends=True)
-        if len(lines) > count:
-            _replace(path, "".join(lines[:count]))
+def cut_lines(path: Path, count: int) -> list[dict[str, Any]]:
+    """Cuts a file of JSON lines back to its first `count`, those that a checkpoint covers, and gives these back."""
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    if len(lines) > count:
+        _replace(path, "".join(lines[:count]))
+    return [json.loads(line) for line in lines[:count]]
 
 
 def check_config(path: Path, config: Any, *, resume: bool) -> None:

@@ -168,7 +168,7 @@ def styles_and_classes(model: Model, params: Params, config: ModelConfig, path: 
 
 def save_figure(figure: plt.Figure, path: Path) -> None:
     """Writes a figure and forgets it."""
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, bbox_inches="tight")
     plt.close(figure)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from aae_jax import Rows, TrainingConfig, algorithm, build, configs, fit, row_keys, runs
 from aae_jax.adapters import population_moments
 from aae_jax.certificates import certificate
+from aae_jax.checkpoints import best_params
 from aae_jax.configs import ModelConfig
 from aae_jax.data import Dataset, Split
 from aae_jax.evaluation import head_rule
@@ -94,7 +95,7 @@ def train(
     labeled: np.ndarray | None = None,
     scores: Scores | None = None,
     resume: bool = False,
-) -> list[Trained | None]:
+) -> list[tuple[Trained, Params | None] | None]:
     """Trains one model with one or several seeds, or picks up what was trained of it.
 
     After every epoch the log gets the negative log-likelihood of held-out images and the certificate of each game.
@@ -111,7 +112,8 @@ def train(
         resume: go on where the folder holds a part of this training.
 
     Returns:
-        For each seed the model and the parameters to evaluate it with, or None if it has diverged.
+        For each seed the model with the parameters to evaluate it with, and those of its best epoch: with the least
+        error of held-out images, or else the least negative log-likelihood. None if it has diverged.
     """
     model = build(job.model)
     several = isinstance(job.training.seed, tuple)
@@ -140,17 +142,21 @@ def train(
             found["validation/nll"] = model.nll(params, codes, validation.image, validation.label).mean()
         return found | (scores(model, params, validation) if scores else {})
 
-    state = jax.device_get(fit(make_algorithm, rows, job.training, folder, evaluate=evaluate, resume=resume))
-    last = reports.logs(folder / "metrics.jsonl")[-1]
-    trained: list[Trained | None] = []
-    for index in range(len(job.training.seeds)):
-        params = jax.tree.map(lambda leaf, index=index: leaf[index], state.params) if several else state.params
-        losses = [value for name, value in last.items() if name.endswith("/loss")]
-        diverged = several and any(value[index] is None for value in losses)
-        trained.append(
-            None if diverged else (model, _with_moments(model, params, rows.image, job.training.batch_size))
-        )
-    return trained
+    best = "validation/error" if scores else "validation/nll" if model.nll is not None else None
+    fitted = fit(make_algorithm, rows, job.training, folder, evaluate=evaluate, best=best, resume=resume)
+    last, of_best = jax.device_get(fitted.params), best and best_params(folder, fitted.params)
+    losses = [value for name, value in reports.logs(folder / "metrics.jsonl")[-1].items() if name.endswith("/loss")]
+
+    def of_seed(params: Params | None, index: int) -> Params | None:
+        own = jax.tree.map(lambda leaf: leaf[index], params) if several else params
+        return own and _with_moments(model, own, rows.image, job.training.batch_size)
+
+    return [
+        None
+        if several and any(loss[index] is None for loss in losses)
+        else ((model, of_seed(last, index)), of_seed(of_best, index))
+        for index in range(len(job.training.seeds))
+    ]
 
 
 def train_model(
@@ -207,8 +213,11 @@ def train_model(
             of_lines = [{k: v[index] if isinstance(v, list) else v for k, v in line.items()} for line in lines]
             runs.write_lines(folder / "metrics.jsonl", of_lines)
         if of_seed is not None:
-            configs.save(folder, of_seed[1])
-    return trained
+            (_, last), best = of_seed
+            configs.save(folder, last)
+            if best is not None:
+                configs.save(folder, best, best=True)
+    return [of_seed and of_seed[0] for of_seed in trained]
 
 
 def _with_moments(model: Model, params: Params, image: Any, size: int) -> Params:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aae_jax.checkpoints import checkpoints, digests
+from aae_jax.checkpoints import Best, best_params, checkpoints, digests
 
 
 def tree(value=0.0):
@@ -159,3 +159,33 @@ def test_a_full_disk_is_a_clear_error_and_whole_checkpoints_stay(tmp_path):
     assert "File too large" in last and "make room, then go on with --resume" in last
     number, found = restored(tmp_path, jax.eval_shape(lambda: {"weights": jnp.zeros((300, 400))}))
     assert number == 1 and found["weights"].shape == (300, 400)
+
+
+def offered(folder, offers, values=()):
+    """What is kept after some offers to two seeds, of values and of numbers that stand for parameters."""
+    params = {"weights": jnp.zeros((2, 3))}
+    with checkpoints(folder / "best", kept=1) as saved:
+        keeper = Best(saved, jax.eval_shape(lambda: params), values)
+        for value, numbers in offers:
+            keeper.offer(value, {"weights": jnp.repeat(jnp.array(numbers, float)[:, None], 3, axis=1)})
+    kept = best_params(folder, params)
+    return kept and np.asarray(kept["weights"])[:, 0].tolist()
+
+
+def test_the_best_epoch_of_each_seed_is_kept(tmp_path):
+    first = [([3.0, 1.0], [1, 1]), ([2.0, 2.0], [2, 2]), ([2.5, None], [3, 3])]
+    assert offered(tmp_path, first) == [2, 1]
+    # After a resume: values from the log, parameters from the folder.
+    assert offered(tmp_path, [([9.0, 0.5], [4, 4])], [value for value, _ in first]) == [2, 4]
+    # Killed before the log had the last epoch: it is offered again, after an earlier one.
+    again = [([2.2, 2.0], [5, 5]), ([9.0, 0.5], [4, 4])]
+    assert offered(tmp_path, again, [value for value, _ in first]) == [2, 4]
+    assert offered(tmp_path / "other", []) is None
+
+
+def test_a_damaged_best_gives_way_to_the_best_of_what_follows(tmp_path, caplog):
+    assert offered(tmp_path, [([1.0, 1.0], [1, 1])]) == [1, 1]
+    largest = files_of(tmp_path / "best", 1)[0]
+    largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
+    assert offered(tmp_path, [([5.0, 5.0], [2, 2])], [[1.0, 1.0]]) == [2, 2]
+    assert "checkpoint 1" in caplog.text

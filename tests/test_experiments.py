@@ -41,6 +41,7 @@ def test_numbers_can_be_computed_again_from_the_evidence(smoke):
     assert (label == test.label).all()
     # The error of the mean is its root mean square over the coordinates; the prior's own mean is 0, up to its draws.
     assert abs(np.sqrt(np.square(codes.mean(0)).mean()) - metrics["aae_gaussian/mean_error"]) < 0.03
+    aae_jax.load(folder / "seed_0" / "aae_gaussian", best=True)
     model, params, _ = aae_jax.load(folder / "seed_0" / "aae_gaussian")
     batch = training.held_out(test)
     again = model.nll(params, model.encode_mean(params, batch.image), batch.image, batch.label).mean()

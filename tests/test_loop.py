@@ -21,6 +21,7 @@ from aae_jax import (
     build,
     corruption,
     data,
+    derive,
     epoch,
     feeds,
     fit,
@@ -29,6 +30,7 @@ from aae_jax import (
     models,
     networks,
 )
+from aae_jax.checkpoints import best_params
 from aae_jax.types import Model, Phase
 
 CONFIG = ModelConfig("vae", (28, 28, 1), hidden_sizes=(8,), weight_std=None)
@@ -307,6 +309,23 @@ def test_evaluation_gets_a_key_of_its_own_each_epoch_and_joins_the_log(rows, tmp
     fit(make_vae, rows, TrainingConfig(epochs=2, batch_size=20, num_devices=1), tmp_path, evaluate=evaluate)
     first, second = (line["draw"] for line in log_of(tmp_path))
     assert first != second
+
+
+def test_the_parameters_of_the_best_epoch_are_kept(rows, tmp_path):
+    key = derive(jax.random.key(0), "init")
+    start = jax.device_get(make_vae().init(key).params["encoder"]["params"]["Dense_0"]["kernel"])
+
+    def evaluate(params, key):
+        # Weights only move away from where they began: the first epoch is the best.
+        return {"away": jnp.square(params["encoder"]["params"]["Dense_0"]["kernel"] - start).sum()}
+
+    first = fit(make_vae, rows, dataclasses.replace(ONE_DEVICE, epochs=1), tmp_path / "first")
+    state = fit(make_vae, rows, ONE_DEVICE, tmp_path / "whole", evaluate=evaluate, best="away")
+    away = [line["away"] for line in log_of(tmp_path / "whole")]
+    assert away == sorted(away)
+    assert_same_bytes(best_params(tmp_path / "whole", state.params), first.params)
+    with pytest.raises(ValueError, match=r"best is 'awya'; expected one of .*away"):
+        fit(make_vae, rows, ONE_DEVICE, tmp_path / "other", evaluate=evaluate, best="awya")
 
 
 def test_bytes_become_fractions_and_floats_stay():

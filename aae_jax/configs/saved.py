@@ -15,18 +15,27 @@ from aae_jax.types import Batch, Model, Params
 
 __all__ = ["load", "save"]
 
+_FOLDERS = {False: "params", True: "best_params"}
 
-def save(folder: Path | str, params: Params) -> None:
-    """Writes the parameters that `load` gives back: those to evaluate with, after training."""
-    with checkpoints(Path(folder) / "params") as saved:
+
+def save(folder: Path | str, params: Params, *, best: bool = False) -> None:
+    """Writes the parameters that `load` gives back: those to evaluate with, after training.
+
+    Args:
+        folder: of one training.
+        params: to evaluate with, moments of batch norm included.
+        best: whether they are those of the best epoch rather than the last.
+    """
+    with checkpoints(Path(folder) / _FOLDERS[best]) as saved:
         saved.replace(0, params)
 
 
-def load(folder: Path | str) -> tuple[Model, Params, ModelConfig]:
+def load(folder: Path | str, *, best: bool = False) -> tuple[Model, Params, ModelConfig]:
     """A trained model from its run folder.
 
     Args:
         folder: of one training, which holds `config.json` and `params`.
+        best: whether to load the parameters of the epoch that was best on validation data rather than the last.
 
     Returns:
         The model (of standardized data: in the data's own units), its parameters and its config.
@@ -38,13 +47,14 @@ def load(folder: Path | str) -> tuple[Model, Params, ModelConfig]:
     folder = Path(folder)
     config = _from_json(runs.read_json(folder / "config.json"), folder)
     model = build(config, in_data_units=True)
-    if not (folder / "params").is_dir():
-        raise FileNotFoundError(f"There are no parameters in {folder}: the run is not finished; go on with --resume.")
+    params = folder / _FOLDERS[best]
+    if not params.is_dir():
+        raise FileNotFoundError(f"There is no {params}: the run is not finished; go on with --resume.")
     like = jax.eval_shape(lambda key: _evaluation_params(model, config, key), jax.random.key(0))
-    with checkpoints(folder / "params") as saved:
+    with checkpoints(params) as saved:
         restored = saved.restore(like)
     if restored is None:
-        raise FileNotFoundError(f"There are no parameters in {folder / 'params'}.")
+        raise FileNotFoundError(f"There are no parameters in {params}.")
     return model, restored[1], config
 
 
