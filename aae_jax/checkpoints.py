@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from aae_jax import hosts
 from aae_jax.types import Tree
 
 __all__ = ["Best", "Checkpoints", "best_params", "checkpoints", "digests"]
@@ -38,8 +39,14 @@ class Checkpoints:
         self._ocp = ocp
         # Orbax logs through absl every step of every save, and the traceback of what it raises anyway.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
+        options = {}
+        if jax.process_count() > 1:
+            # Of several processes that train together only the first one has checkpoints, and waits for nobody.
+            alone = ocp.options.MultiprocessingOptions(active_processes={0}, barrier_sync_key_prefix="first")
+            options["multiprocessing_options"] = alone
+        folder.mkdir(parents=True, exist_ok=True)
         self._manager = ocp.CheckpointManager(
-            folder.absolute(), options=ocp.CheckpointManagerOptions(max_to_keep=kept, create=True)
+            folder.absolute(), options=ocp.CheckpointManagerOptions(max_to_keep=kept, create=False, **options)
         )
 
     def save(self, number: int, tree: Tree) -> None:
@@ -137,6 +144,29 @@ class Checkpoints:
         return None
 
 
+class _NoCheckpoints(Checkpoints):
+    """Those of all processes but the first: nothing is written, nothing is there."""
+
+    def __init__(self) -> None:
+        pass
+
+    def _write(self, number: int, tree: Tree) -> None:
+        pass
+
+    save = replace = _write
+
+    def add(self, tree: Tree) -> None:
+        """Nothing."""
+
+    def finish(self) -> None:
+        """Nothing."""
+
+    close = finish
+
+    def restore(self, like: Tree) -> None:
+        """Nothing."""
+
+
 class Best:
     """The parameters of the epoch with the least value so far, of each seed; a class because it remembers them.
 
@@ -202,7 +232,7 @@ def checkpoints(folder: Path, *, kept: int = 2) -> Iterator[Checkpoints]:
         folder: is made if need be.
         kept: how many of the newest stay.
     """
-    opened = Checkpoints(folder, kept)
+    opened = Checkpoints(folder, kept) if hosts.is_first() else _NoCheckpoints()
     try:
         yield opened
         opened.finish()

@@ -22,16 +22,16 @@ class Stopped(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def deferred() -> Iterator[Callable[[], int | None]]:
+def deferred() -> Iterator[Callable[[], int]]:
     """Within the block, the first SIGINT or SIGTERM is kept rather than obeyed; a second one acts as it always did.
 
     Yields:
-        A function that gives the number of the signal that came, or None. Outside of the main thread, where Python
-        lets nobody handle signals, always None.
+        A function that gives the number of the signal that came, or 0. Outside of the main thread, where Python lets
+        nobody handle signals, always 0.
     """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
+        yield lambda: 0
         return
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in numbers}
@@ -47,6 +47,6 @@ def deferred() -> Iterator[Callable[[], int | None]]:
     for number in numbers:
         signal.signal(number, keep)
     try:
-        yield lambda: received[0] if received else None
+        yield lambda: received[0] if received else 0
     finally:
         restore()

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aae_jax import interrupts, parallel, runs
+from aae_jax import hosts, interrupts, parallel, runs
 from aae_jax.checkpoints import Best, checkpoints
 from aae_jax.epoch import Orders, Rows, Sums, bad_phase, batch_of, chunk, metric_shapes, no_sums, orders, seed_axes
 from aae_jax.feeds import Span, Stream, is_streamed, streamed_spans
@@ -128,9 +128,9 @@ def fit(
     steps_per_epoch = num_rows // config.batch_size
     num_steps = config.epochs * steps_per_epoch
 
-    folder = Path(folder)
-    log = folder / "metrics.jsonl"
     with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(hosts.own_folder(Path(folder)))
+        log = folder / "metrics.jsonl"
         stack.enter_context(runs.lock(folder))
         saved = stack.enter_context(checkpoints(folder / "checkpoints"))
         one = rows._replace(label=rows.label[0]) if rows.label.ndim == 2 else rows
@@ -141,6 +141,7 @@ def fit(
         if not resume and log.exists():
             raise ValueError(f"A run has begun in {folder}: resume it (--resume), or choose another folder (--out).")
         done, (state, sums) = restored or (0, jax.jit(start)(init_key))
+        (done,), (state, sums) = hosts.agreed(done), hosts.from_first((state, sums))
         lines = runs.cut_lines(log, done // steps_per_epoch)
         if done >= num_steps:
             return state
@@ -185,28 +186,29 @@ def fit(
                     bar.update(stop - done)
                     chunk_steps = _next_chunk(chunk_steps, stop - done, time.perf_counter() - before)
                     done = stop
-                    number, minutes = told_to_stop(), (time.perf_counter() - last_saved) / 60
-                    if done < last and (number is not None or minutes > config.checkpoint_minutes):
+                    is_late = int((time.perf_counter() - last_saved) / 60 > config.checkpoint_minutes)
+                    chunk_steps, number, is_late = hosts.agreed(chunk_steps, told_to_stop(), is_late)
+                    if done < last and (number or is_late):
                         saved.save(done, (state, sums))
                         last_saved = time.perf_counter()
-                        if number is not None:
+                        if number:
                             saved.finish()
                             raise _stopped(number, folder, done)
             line = {name: _plain(total / steps_per_epoch) for name, total in sums.metrics.items()}
             sums = _for_next_epoch(sums)
             if judge:
-                scores = judge(state.params, _epoch_keys(evaluation_key, epoch))
+                scores = judge(parallel.here(state.params), _epoch_keys(evaluation_key, epoch))
                 line |= {name: _plain(value) for name, value in scores.items()}
             if keeper is not None and best is not None:
                 keeper.offer(line[best], state.params)
             bar.set_postfix_str(_summary(line), refresh=False)
             seconds = round(time.perf_counter() - started, 3)
             runs.add_line(log, {"epoch": epoch + 1, "step": done, **line, "seconds": seconds})
-            number = told_to_stop() if done < num_steps else None
-            if number is not None or (epoch + 1) % config.checkpoint_epochs == 0 or done == num_steps:
+            (number,) = hosts.agreed(told_to_stop() if done < num_steps else 0)
+            if number or (epoch + 1) % config.checkpoint_epochs == 0 or done == num_steps:
                 saved.save(done, (state, sums))
                 last_saved = time.perf_counter()
-            if number is not None:
+            if number:
                 saved.finish()
                 raise _stopped(number, folder, done)
         return state

@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from aae_jax.types import Tree
 
-__all__ = ["AXIS", "Layout", "compiled", "first_row", "layout", "num_usable_devices", "over_seeds", "placed"]
+__all__ = ["AXIS", "Layout", "compiled", "first_row", "here", "layout", "num_usable_devices", "over_seeds", "placed"]
 
 AXIS = "devices"
 """The name of the mapped axis over which batches are sharded."""
@@ -21,12 +22,20 @@ def num_usable_devices(batch_size: int, num_devices: int | None = None) -> int:
 
     Args:
         batch_size: rows of the global batch.
-        num_devices: asked for; the largest number of local devices that divides the batch where None.
+        num_devices: asked for; the largest number of devices that divides the batch where None. Several processes
+            that train together use all that they have.
 
     Raises:
         ValueError: if that many devices are not there, or do not divide the batch.
     """
-    available = jax.local_device_count()
+    available = jax.device_count()
+    if jax.process_count() > 1:
+        if num_devices not in (None, available):
+            raise ValueError(
+                f"{num_devices} devices were asked for; {jax.process_count()} processes that train together use all "
+                f"of their {available}."
+            )
+        num_devices = available
     divisors = [count for count in range(1, available + 1) if batch_size % count == 0]
     if num_devices is None:
         return divisors[-1]
@@ -72,7 +81,9 @@ def layout(batch_size: int, num_seeds: int, num_devices: int | None = None) -> L
     Raises:
         ValueError: if that many devices are not there, or do not divide the batch.
     """
-    available = jax.local_device_count()
+    available = jax.device_count()
+    if num_seeds and jax.process_count() > 1:
+        raise ValueError(f"{num_seeds} seeds cannot be trained together by several processes; start one run for each.")
     if num_seeds >= (num_devices or available) > 1:
         count = num_devices or max(count for count in range(1, available + 1) if num_seeds % count == 0)
         if 1 < count <= available and num_seeds % count == 0:
@@ -145,7 +156,7 @@ def compiled(
     of_all = function if in_axes is None else over_seeds(function, in_axes)
     if layout.shares == "nothing":
         return jax.jit(of_all, donate_argnums=donate_argnums)
-    devices = jax.local_devices()[: layout.num_devices]
+    devices = jax.devices()[: layout.num_devices]
     if layout.shares == "seeds":
         assert in_axes is not None, "there are seeds to share"
 
@@ -158,6 +169,11 @@ def compiled(
             return mapped(*arguments)
 
         return jax.jit(apart, donate_argnums=donate_argnums)
+    if jax.process_count() > 1:
+        everywhere = PartitionSpec()
+        mesh = Mesh(np.array(devices), (AXIS,))
+        shared = jax.shard_map(of_all, mesh=mesh, in_specs=everywhere, out_specs=everywhere, check_vma=False)
+        return jax.jit(shared, donate_argnums=donate_argnums)
     # Everything is replicated, but pmap wants an axis to map over: an argument that nobody reads.
     num_arguments = len(inspect.signature(function).parameters)
     mapped = jax.pmap(
@@ -179,8 +195,26 @@ def placed(tree: Tree, *, layout: Layout, of_seeds: bool) -> Tree:
         layout: who does what.
         of_seeds: whether the arrays' first axis is that of the seeds.
     """
-    devices = jax.local_devices()[: layout.num_devices]
+    devices = jax.devices()[: layout.num_devices]
     if layout.num_devices == 1:
         return jax.device_put(tree, devices[0])
     spec = PartitionSpec(AXIS) if of_seeds and layout.shares == "seeds" else PartitionSpec()
-    return jax.device_put(tree, NamedSharding(Mesh(devices, (AXIS,)), spec))
+    sharding = NamedSharding(Mesh(devices, (AXIS,)), spec)
+    if jax.process_count() > 1:
+        return jax.tree.map(lambda leaf: _everywhere(leaf, sharding), tree)
+    return jax.device_put(tree, sharding)
+
+
+def here(tree: Tree) -> Tree:
+    """Replicated arrays as this process's own, where there are several processes."""
+    return tree if jax.process_count() == 1 else jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
+
+
+def _everywhere(leaf: Any, sharding: NamedSharding) -> jax.Array:
+    """An array that each process has, as one on the devices of all; `jax.device_put` would compare them first."""
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(
+            _everywhere(jax.random.key_data(leaf), sharding), impl=jax.random.key_impl(leaf)
+        )
+    whole = np.asarray(leaf)
+    return jax.make_array_from_callback(whole.shape, sharding, lambda index: whole[index])

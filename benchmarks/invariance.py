@@ -4,14 +4,16 @@
     python -m benchmarks.invariance --variants aae vae                        # a few minutes
 
 Every variant is trained for a hundred steps on real digits, with noise and dropout: on 2, 4 and 8 (fake) devices, as
-one of ten seeds that are trained together, and streamed from the host. The largest difference of any parameter, over
-the largest parameter, has to be at most 1e-10 in float64; in float32 it is reported. A control, in which all devices
-draw the same noise, has to break the bound. Ends with status 1 where a bound is broken.
+one of ten seeds that are trained together, streamed from the host, and by two processes of two devices each. The
+largest difference of any parameter, over the largest parameter, has to be at most 1e-10 in float64; in float32 it is
+reported. A control, in which all devices draw the same noise, has to break the bound. Ends with status 1 where a bound
+is broken.
 """
 
 import dataclasses
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -34,6 +36,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "8 devices": {"devices": 8},
     "ten seeds": {"seeds": list(range(10))},
     "streamed": {"streamed": True},
+    "2 processes": {"devices": 2, "processes": 2},
 }
 CONTROL = {"devices": 4, "control": True}
 
@@ -90,21 +93,27 @@ def _measure(config: Config) -> dict[str, Any]:
 
 
 def _trained(job: dict[str, Any]) -> np.ndarray:
-    """The parameters of the seed that is compared, from a process of its own."""
+    """The parameters of the seed that is compared, from a process of its own or several."""
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={job.get('devices', 1)}"
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "params.npy"
-        words = [sys.executable, "-m", "benchmarks.invariance_worker", json.dumps(job), str(path)]
-        done = subprocess.run(
-            words,
-            env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"{job} failed:\n{done.stderr[-3000:]}")
+        path, workers = Path(folder) / "params.npy", []
+        coordinator = f"localhost:{_free_port()}"
+        for process in range(job.get("processes", 1)):
+            of_process = {**job, "process": process, "coordinator": coordinator}
+            words = [sys.executable, "-m", "benchmarks.invariance_worker", json.dumps(of_process), str(path)]
+            pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+            workers.append(subprocess.Popen(words, env=environment, **pipes))
+        errors = [worker.communicate()[1] for worker in workers]
+        if any(worker.returncode for worker in workers):
+            raise RuntimeError(f"{job} failed:\n{errors[0][-3000:]}")
         return np.load(path)[job["seeds"].index(SEED)]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
 
 
 def _difference(one: np.ndarray, other: np.ndarray) -> float:

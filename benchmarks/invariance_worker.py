@@ -14,7 +14,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from aae_jax import ModelConfig, Rows, TrainingConfig, algorithm, build, corruption, data, epoch, feeds, fit, row_keys
+from aae_jax import (
+    ModelConfig,
+    Rows,
+    TrainingConfig,
+    algorithm,
+    build,
+    corruption,
+    data,
+    epoch,
+    feeds,
+    fit,
+    hosts,
+    row_keys,
+)
 from aae_jax.types import Algorithm, TrainState
 
 NUM_ROWS, BATCH_SIZE, EPOCHS = 800, 80, 10
@@ -78,10 +91,14 @@ def main(job: dict[str, Any], path: Path) -> None:
         # What must be noticed: every device draws the noise of the first.
         epoch.row_keys = lambda key, step, num_rows, first=0: row_keys(key, step, num_rows, 0)
     feeds._SPAN_BYTES = NUM_ROWS // 3 * 784
-    seeds, devices = tuple(job["seeds"]), job.get("devices", 1)
+    processes = job.get("processes", 1)
+    if processes > 1:
+        hosts.join(job["coordinator"], processes, job["process"])
+    seeds, devices = tuple(job["seeds"]), job.get("devices", 1) * processes
     state = train(VARIANTS[job["variant"]], seeds=seeds, devices=devices, streamed=job.get("streamed", False))
     leaves = jax.tree.leaves(state.params)
-    np.save(path, np.concatenate([np.asarray(leaf).reshape(len(seeds), -1) for leaf in leaves], axis=1))
+    if hosts.is_first():
+        np.save(path, np.concatenate([np.asarray(leaf).reshape(len(seeds), -1) for leaf in leaves], axis=1))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from aae_jax import hosts
 from aae_jax.interrupts import Stopped
 
 __all__ = ["guarded", "preset_field", "run"]
@@ -37,7 +38,7 @@ def run(
     config = tyro.cli(type(default), default=default, args=arguments, description=description)
     _repeat_bits()
     _cache_compilations()
-    return guarded(lambda: main(config))
+    return guarded(lambda: main(_joined(config)))
 
 
 def guarded(work: Callable[[], Any]) -> Any:
@@ -61,6 +62,16 @@ def _preset(arguments: Sequence[str], names: Sequence[str]) -> str:
     except argparse.ArgumentError:
         return names[0]
     return preset if preset in names else names[0]
+
+
+def _joined(config: Config) -> Config:
+    """The config, after this process has joined the others where there are several."""
+    coordinator, processes, process = (getattr(config, name, None) for name in ("coordinator", "processes", "process"))
+    if coordinator is not None:
+        hosts.join(coordinator, processes, process)
+    elif processes is not None or process is not None:
+        raise ValueError("Several processes need a coordinator: HOST:PORT of the first one.")
+    return config
 
 
 def _repeat_bits() -> None:

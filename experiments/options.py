@@ -15,7 +15,7 @@ __all__ = ["Options", "PaperOptions"]
 
 _ELSEWHERE = (
     *("preset", "dataset", "data_dir", "manual_dir", "out", "resume", "seed", "seeds", "epochs", "batch_size"),
-    *("checkpoint_epochs", "devices", "stream", "width", "precision"),
+    *("checkpoint_epochs", "devices", "stream", "width", "precision", "coordinator", "processes", "process"),
 )
 """Options that a run's config holds under other names, or that its numbers do not depend on."""
 
@@ -49,6 +49,13 @@ class Options:
     """Images per step, over all devices together."""
     checkpoint_epochs: int = 5
     """Epochs between two checkpoints."""
+    coordinator: str | None = None
+    """HOST:PORT of the first of several processes that train together, each started by the same command but for its
+    number; or auto, where SLURM or a TPU pod numbers them. Only the first one writes."""
+    processes: int | None = None
+    """How many such processes there are."""
+    process: int | None = None
+    """Which of them this one is, from 0."""
     devices: int | None = None
     """Devices that share the seeds, if there are as many, else each batch; by default as many as divide them."""
     width: int = 400

@@ -1,5 +1,6 @@
 """A run of several seeds, and what it leaves behind: `final.json` and the evidence of its numbers."""
 
+import dataclasses
 import json
 import statistics
 import time
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from aae_jax import runs
+from aae_jax import hosts, runs
 from aae_jax.data import Dataset
 from experiments.options import Options
 
@@ -48,9 +49,10 @@ def run_seeds(
 
     Raises:
         FloatingPointError: if all seeds diverged.
+        SystemExit: after the training in all processes but the first, which judges alone.
     """
-    with runs.lock(config.out):
-        return _run_seeds(experiment, config, dataset, train, judge)
+    with hosts.own_folder(config.out) as out, runs.lock(out):
+        return _run_seeds(experiment, dataclasses.replace(config, out=out), dataset, train, judge)
 
 
 def _run_seeds(
@@ -65,6 +67,8 @@ def _run_seeds(
     runs.check_config(config.out / "config.json", whole, resume=config.resume)
     provenance = _provenance(config.out)
     trained = train(config, dataset)
+    if not hosts.is_first():
+        raise SystemExit(0)
     of_seeds = [{name: models[index] for name, models in trained.items()} for index in range(config.seeds)]
     whole = [index for index, models in enumerate(of_seeds) if None not in models.values()]
     if not whole:

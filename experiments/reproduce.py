@@ -25,7 +25,7 @@ from experiments.items import ITEMS, Item
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results"
-PLACES = {"out", "data_dir", "manual_dir", "resume"}
+PLACES = {"out", "data_dir", "manual_dir", "resume", "coordinator", "processes", "process"}
 """Options that say where things lie on one machine, and have no part in a result."""
 
 

@@ -145,7 +145,8 @@ def train(
     best = "validation/error" if scores else "validation/nll" if model.nll is not None else None
     fitted = fit(make_algorithm, rows, job.training, folder, evaluate=evaluate, best=best, resume=resume)
     last, of_best = jax.device_get(fitted.params), best and best_params(folder, fitted.params)
-    losses = [value for name, value in reports.logs(folder / "metrics.jsonl")[-1].items() if name.endswith("/loss")]
+    line = reports.logs(folder / "metrics.jsonl")[-1] if several else {}
+    losses = [value for name, value in line.items() if name.endswith("/loss")]
 
     def of_seed(params: Params | None, index: int) -> Params | None:
         own = jax.tree.map(lambda leaf: leaf[index], params) if several else params
@@ -153,7 +154,7 @@ def train(
 
     return [
         None
-        if several and any(loss[index] is None for loss in losses)
+        if any(loss[index] is None for loss in losses)
         else ((model, of_seed(last, index)), of_seed(of_best, index))
         for index in range(len(job.training.seeds))
     ]
