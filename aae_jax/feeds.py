@@ -49,18 +49,20 @@ def is_streamed(rows: Rows, stream: Stream) -> bool:
 
 
 def streamed_spans(
-    rows: Rows, orders: Orders, batch_size: int, num_steps: int, done: int, place: Callable[[Any], Any]
+    rows: Rows, orders: Orders, own: np.ndarray, num_steps: int, done: int, place: Callable[[Any], Any]
 ) -> Iterator[Span]:
     """The spans of one epoch from some step on, each read while the one before is trained on.
 
     Args:
         rows: the training set, images in memory or as a memory map.
         orders: of the epoch.
-        batch_size: rows of each step.
+        own: `[B]`, which rows of each batch this process's devices hold. Only these are read: the others, on which
+            other processes work, are zeros.
         num_steps: of the epoch.
         done: of its steps.
         place: puts a tree of arrays on the devices.
     """
+    batch_size = len(own)
     row_bytes = rows.image.dtype.itemsize * int(np.prod(rows.image.shape[1:]))
     steps = max(1, min(num_steps, _SPAN_BYTES // (row_bytes * batch_size)))
     size, label = steps * batch_size, np.asarray(rows.label)
@@ -72,7 +74,8 @@ def streamed_spans(
     # The labeled rows of a span follow its others.
     in_order = Orders(place_in_span, place_in_span if len(parts) == 2 else None)
     labeled = place_in_span + size if len(parts) == 2 else None
-    images = zip(*(blocks(rows.image, part, size, start=start) for part in parts), strict=True)
+    of_span = np.tile(own, steps)
+    images = zip(*(blocks(rows.image, part, size, start=start, own=of_span) for part in parts), strict=True)
     for number, of_parts in enumerate(images, start):
         indices = [np.resize(part[number * size :][:size], size) for part in parts]
         image = np.concatenate(of_parts) if len(of_parts) > 1 else of_parts[0]

@@ -176,7 +176,7 @@ def fit(
             spans: Iterable[Span] = [Span(rows, visited, 0, steps_per_epoch)]
             if streamed:
                 whole = functools.partial(place, of_seeds=False)
-                spans = streamed_spans(rows, visited, config.batch_size, steps_per_epoch, done - first, whole)
+                spans = streamed_spans(rows, visited, parallel.own_rows(layout), steps_per_epoch, done - first, whole)
             for span in spans:
                 begin, end = first + span.first, first + span.last
                 while done < end:

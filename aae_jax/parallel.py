@@ -11,7 +11,18 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from aae_jax.types import Tree
 
-__all__ = ["AXIS", "Layout", "compiled", "first_row", "here", "layout", "num_usable_devices", "over_seeds", "placed"]
+__all__ = [
+    "AXIS",
+    "Layout",
+    "compiled",
+    "first_row",
+    "here",
+    "layout",
+    "num_usable_devices",
+    "over_seeds",
+    "own_rows",
+    "placed",
+]
 
 AXIS = "devices"
 """The name of the mapped axis over which batches are sharded."""
@@ -95,6 +106,12 @@ def layout(batch_size: int, num_seeds: int, num_devices: int | None = None) -> L
 def first_row(num_rows: int, axis_name: str | None) -> jax.Array | int:
     """The global index of the first of the `num_rows` rows that this device holds."""
     return 0 if axis_name is None else jax.lax.axis_index(axis_name) * num_rows
+
+
+def own_rows(layout: Layout) -> np.ndarray:
+    """`[B]`, which rows of each batch lie on devices of this process: all, unless there are several."""
+    devices = jax.devices()[: layout.num_devices]
+    return np.repeat([device.process_index == jax.process_index() for device in devices], layout.num_rows)
 
 
 def over_seeds(function: Callable[..., Any], in_axes: Sequence[Any]) -> Callable[..., Any]:

@@ -20,7 +20,8 @@ import optax
 jax.config.update("jax_enable_x64", True)
 from aae_jax import ModelConfig, Rows, TrainingConfig, algorithm, build, corruption, data, fit, hosts
 
-folder, coordinator, num_processes, process, epochs = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:])
+folder, coordinator, stream = Path(sys.argv[1]), sys.argv[2], sys.argv[6]
+num_processes, process, epochs = map(int, sys.argv[3:6])
 if coordinator != "none":
     hosts.join(coordinator, num_processes, process)
 print(jax.device_count(), "devices", flush=True)
@@ -41,16 +42,16 @@ def widest(leaf):
 def evaluate(params, key):
     return {"score": sum(abs(leaf).sum() for leaf in jax.tree.leaves(params))}
 
-terms = TrainingConfig(epochs=epochs, batch_size=20, checkpoint_epochs=1)
+terms = TrainingConfig(epochs=epochs, batch_size=20, checkpoint_epochs=1, stream=stream)
 state = fit(make_algorithm, rows, terms, folder, evaluate=evaluate, best="score", resume=True)
 if hosts.is_first():
     np.savez(folder / "params.npz", *map(np.asarray, jax.tree.leaves(state.params)))
 """
 
 
-def start(folder, *, process=0, coordinator="none", processes=1, devices=2, epochs=2):
+def start(folder, *, process=0, coordinator="none", processes=1, devices=2, epochs=2, stream="no"):
     flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
-    words = [sys.executable, "-c", TRAINING, *map(str, (folder, coordinator, processes, process, epochs))]
+    words = [sys.executable, "-c", TRAINING, *map(str, (folder, coordinator, processes, process, epochs, stream))]
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_ENABLE_X64": "true"}
     return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -87,6 +88,13 @@ def test_two_processes_train_as_one_does_and_only_the_first_writes(tmp_path):
     assert not (tmp_path / "second").exists()
     names = {path.name for path in (tmp_path / "first").iterdir()}
     assert {"metrics.jsonl", "checkpoints", "best"} < names
+
+
+@pytest.mark.slow
+def test_each_of_two_processes_streams_the_rows_of_its_devices(tmp_path):
+    finish(start(tmp_path / "alone", devices=1))
+    finish(*start_two(tmp_path / "first", tmp_path / "second", stream="yes"))
+    assert_equal_parameters(tmp_path / "alone", tmp_path / "first")
 
 
 @pytest.mark.slow

@@ -11,7 +11,9 @@ _AHEAD = 2
 """Blocks that are read before they are asked for, each by a thread."""
 
 
-def blocks(image: Any, indices: np.ndarray, block_size: int, *, start: int = 0) -> Iterator[np.ndarray]:
+def blocks(
+    image: Any, indices: np.ndarray, block_size: int, *, start: int = 0, own: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
     """The rows at some indices, a block at a time.
 
     Args:
@@ -19,6 +21,7 @@ def blocks(image: Any, indices: np.ndarray, block_size: int, *, start: int = 0) 
         indices: `[M]` in the order in which they are wanted.
         block_size: rows of a block; the last block is filled up with the first row of the indices.
         start: the first block that is wanted.
+        own: `[block_size]`, which rows of a block to read; the others are zeros. None for all.
 
     Yields:
         `[block_size, ...]` arrays.
@@ -26,10 +29,13 @@ def blocks(image: Any, indices: np.ndarray, block_size: int, *, start: int = 0) 
     Example:
         >>> [block.tolist() for block in blocks(np.arange(10) * 10, np.array([3, 1, 2]), 2)]
         [[30, 10], [20, 30]]
+        >>> [block.tolist() for block in blocks(np.arange(10) * 10, np.array([3, 1]), 2, own=np.array([False, True]))]
+        [[0, 10]]
     """
     import grain
 
-    source = grain.MapDataset.source(_Blocks(image, indices, block_size))
+    own = np.ones(block_size, bool) if own is None else own
+    source = grain.MapDataset.source(_Blocks(image, indices, np.flatnonzero(own), block_size))
     options = grain.ReadOptions(num_threads=_AHEAD, prefetch_buffer_size=_AHEAD)
     yield from source[start:].to_iter_dataset(options)
 
@@ -37,8 +43,8 @@ def blocks(image: Any, indices: np.ndarray, block_size: int, *, start: int = 0) 
 class _Blocks:
     """What grain asks for, by number. A class because grain wants an object with a length."""
 
-    def __init__(self, image: Any, indices: np.ndarray, block_size: int) -> None:
-        self._image, self._indices, self._size = image, indices, block_size
+    def __init__(self, image: Any, indices: np.ndarray, places: np.ndarray, block_size: int) -> None:
+        self._image, self._indices, self._places, self._size = image, indices, places, block_size
 
     def __len__(self) -> int:
         return -(-len(self._indices) // self._size)
@@ -47,7 +53,7 @@ class _Blocks:
         wanted = self._indices[int(number) * self._size :][: self._size]
         wanted = np.concatenate([wanted, np.repeat(self._indices[:1], self._size - len(wanted))])
         # From the front of the file to its end: a disk is faster so.
-        order = np.argsort(wanted, kind="stable")
-        block = np.empty((self._size, *self._image.shape[1:]), self._image.dtype)
+        order = self._places[np.argsort(wanted[self._places], kind="stable")]
+        block = np.zeros((self._size, *self._image.shape[1:]), self._image.dtype)
         block[order] = self._image[wanted[order]]
         return block
