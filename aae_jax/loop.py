@@ -167,7 +167,8 @@ def fit(
             apart = seed_axes(rows)
             rows = Rows(*(place(part, of_seeds=axis is not None) for part, axis in zip(rows, apart, strict=True)))
         told_to_stop = stack.enter_context(interrupts.deferred())
-        bar = stack.enter_context(progress(folder.name, done, num_steps))
+        on = "" if layout.num_devices == 1 else f" on {layout.num_devices} devices"
+        bar = stack.enter_context(progress(folder.name + on, done, num_steps))
         last_saved, chunk_steps = time.perf_counter(), 1
         for epoch in range(done // steps_per_epoch, config.epochs):
             started = time.perf_counter()
@@ -283,7 +284,15 @@ def progress(name: str, done: int, total: int, *, unit: str = "step") -> Any:
 
     # Without a terminal a line now and then is enough.
     interval = 0.2 if sys.stderr.isatty() else 30
-    return tqdm(desc=name, initial=done, total=total, unit=unit, mininterval=interval, dynamic_ncols=True)
+    return tqdm(
+        desc=name,
+        initial=done,
+        total=total,
+        unit=unit,
+        mininterval=interval,
+        dynamic_ncols=True,
+        disable=not hosts.is_first(),
+    )
 
 
 def _summary(line: dict[str, Any]) -> str:
