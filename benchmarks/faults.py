@@ -26,7 +26,7 @@ from benchmarks import plots, records
 from benchmarks.records import Options
 from experiments import command_line
 
-MOMENTS = ("a checkpoint's write", "inside an epoch", "a restore")
+MOMENTS = ("during a checkpoint's write", "inside an epoch", "during a restore")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _measure(config: Config) -> dict[str, Any]:
     killed = config.out / "killed"
     struck = list(_kill_again_and_again(killed, config))
     alive = survived(killed)
-    faults += [{"fault": f"SIGKILL during {moment}", "at": at, "survived": alive} for moment, at in struck]
+    faults += [{"fault": f"SIGKILL {moment}", "at": at, "survived": alive} for moment, at in struck]
 
     told = config.out / "told"
     process = _start(told, config.epochs)
@@ -96,13 +96,13 @@ def _measure(config: Config) -> dict[str, Any]:
     full = config.out / "full"
     limit = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (300_000, 300_000))
     process = _start(full, config.epochs, preexec_fn=limit)
-    message = process.communicate()[1].strip().splitlines()[-1]
+    message = _last_line(process, full)
     clear = process.returncode == 2 and "could not be written" in message
     faults.append({"fault": "a full disk", "at": message[:150], "survived": clear and survived(full)})
 
     (config.out / "a_file").touch()
     process = _start(config.out / "a_file" / "below", config.epochs)
-    message = process.communicate()[1].strip().splitlines()[-1]
+    message = _last_line(process, config.out)
     refused = process.returncode == 2 and "cannot be written" in message
     faults.append({"fault": "a folder below a file", "at": message[:150], "survived": refused})
     return {"faults": faults}
@@ -111,6 +111,12 @@ def _measure(config: Config) -> dict[str, Any]:
 def _start(folder: Path, epochs: int, **options: Any) -> subprocess.Popen:
     words = [sys.executable, "-m", "benchmarks.faults_worker", str(folder), str(epochs)]
     return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options)
+
+
+def _last_line(process: subprocess.Popen, folder: Path) -> str:
+    """What a run that ends says of it, without the place of its folder on this machine."""
+    last = process.communicate()[1].strip().splitlines()[-1]
+    return last.replace(str(folder.absolute()), "FOLDER").replace(str(folder), "FOLDER")
 
 
 def _finish(folder: Path, epochs: int) -> None:
@@ -131,7 +137,7 @@ def _kill_again_and_again(folder: Path, config: Config) -> Iterator[tuple[str, s
         moment = MOMENTS[number % len(MOMENTS)] if _epochs_of(folder) else MOMENTS[0]
         marker.unlink(missing_ok=True)
         process = _start(folder, config.epochs)
-        if moment == "a restore":
+        if moment == "during a restore":
             _wait(marker.exists, process)
         else:
             _wait(lambda goal=goal: _epochs_of(folder) >= goal, process)
