@@ -36,7 +36,9 @@ def population_moments(
     check_function("batch", batch, "index -> batch")
     check_count("num_batches", num_batches)
     if missing := sorted({*model.networks} - {*params}):
-        raise ValueError(f"params has {sorted(params)}; expected all of the model's networks, and {missing} is missing.")
+        raise ValueError(
+            f"params has {sorted(params)}; expected all of the model's networks, and {missing} is missing."
+        )
     for name, inputs in model.inputs.items():
         moments = model.networks[name].moments
         if moments is None:

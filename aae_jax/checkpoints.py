@@ -13,6 +13,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from aae_jax.checks import check_count
 from aae_jax.types import Tree
 
 __all__ = ["Checkpoints", "checkpoints", "digests"]
@@ -36,6 +37,10 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         import orbax.checkpoint as ocp
 
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"The folder of checkpoints {folder} cannot be written: {error.strerror}.") from None
         self._ocp = ocp
         # Orbax logs through absl every step of every save, and the traceback of what it raises anyway.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
@@ -51,8 +56,10 @@ class Checkpoints:
             tree: of arrays; may be donated or changed after the call returns.
 
         Raises:
+            ValueError: if `number` is negative.
             OSError: if this one or the one before could not be written: the disk is full, say. Whole ones stay.
         """
+        check_count("number", number, 0)
         if number in self._manager.all_steps():
             return
         self._write(number, tree)

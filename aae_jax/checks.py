@@ -6,8 +6,10 @@ where a function runs on the host anyway.
 
 import difflib
 import math
+import os
 from collections.abc import Collection
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -20,6 +22,7 @@ __all__ = [
     "check_count",
     "check_finite",
     "check_floats",
+    "check_folder",
     "check_function",
     "check_instance",
     "check_integers",
@@ -37,7 +40,13 @@ def check_count(name: str, value: Any, least: int = 1, expected: str = "") -> No
 
 
 def check_number(
-    name: str, value: Any, expected: str, *, above: float = -math.inf, least: float = -math.inf, below: float = math.inf
+    name: str,
+    value: Any,
+    expected: str,
+    *,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    below: float = math.inf,
 ) -> None:
     """A finite number with `above < value < below` and `value ≥ least`; `expected` says that in words."""
     try:
@@ -109,6 +118,15 @@ def check_finite(name: str, array: Any) -> None:
         raise ValueError(f"{name} must be numbers, got {array.dtype}.")
     if num_bad := array.size - np.count_nonzero(np.isfinite(array)):
         raise ValueError(f"{name} must be finite; {num_bad} of {array.size} numbers are not finite.")
+
+
+def check_folder(name: str, folder: Path, *, to_write: bool = True) -> None:
+    """A folder that is there, or that could be made."""
+    above = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
+    if not above.is_dir():
+        raise ValueError(f"{name} is {str(folder)!r}; expected a folder, and {above} is a file.")
+    if to_write and not os.access(above, os.W_OK):
+        raise ValueError(f"{name} is {str(folder)!r}; expected a folder that can be written, and {above} cannot.")
 
 
 def check_key(name: str, value: Any) -> None:

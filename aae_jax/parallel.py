@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from aae_jax.checks import check_count
 from aae_jax.types import Tree
 
 __all__ = ["AXIS", "Layout", "compiled", "first_row", "layout", "num_usable_devices", "over_seeds", "placed"]
@@ -26,6 +27,7 @@ def num_usable_devices(batch_size: int, num_devices: int | None = None) -> int:
     Raises:
         ValueError: if that many devices are not there, or do not divide the batch.
     """
+    check_count("batch_size", batch_size)
     available = jax.local_device_count()
     divisors = [count for count in range(1, available + 1) if batch_size % count == 0]
     if num_devices is None:
@@ -72,6 +74,7 @@ def layout(batch_size: int, num_seeds: int, num_devices: int | None = None) -> L
     Raises:
         ValueError: if that many devices are not there, or do not divide the batch.
     """
+    check_count("num_seeds", num_seeds, 0)
     available = jax.local_device_count()
     if num_seeds >= (num_devices or available) > 1:
         count = num_devices or max(count for count in range(1, available + 1) if num_seeds % count == 0)

@@ -69,11 +69,12 @@ def regularization(
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, section 2.
     """
-
     check_function("generator_loss", generator_loss, "fake_score -> loss, such as losses.minimax_generator_loss")
     # A single game is a tuple too, of its own functions.
     if isinstance(games, Game) or not games or not all(isinstance(game, Game) for game in games):
-        raise ValueError(f"games are {type(games).__name__} {[*map(type, games)]}; expected one Game or more in a list.")
+        raise ValueError(
+            f"games are {type(games).__name__} {[*map(type, games)]}; expected one Game or more in a list."
+        )
 
     def discriminator_loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
         total, accuracy = jnp.zeros(()), jnp.zeros(())
@@ -123,7 +124,6 @@ def classification(
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, figure 8 and appendix A.2.1.
     """
-
     check_function("logits", logits, "(params, keys, input) -> [B, K]")
     check_function("rows", rows, "batch -> batch")
 

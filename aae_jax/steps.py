@@ -98,7 +98,9 @@ def algorithm(
     phases = {phase.name: phase for phase in model.phases}
     for name, phase in phases.items():
         if unknown := sorted({*phase.trains} - {*model.networks}):
-            raise ValueError(f"The phase {name!r} trains {unknown}; the model's networks are {sorted(model.networks)}.")
+            raise ValueError(
+                f"The phase {name!r} trains {unknown}; the model's networks are {sorted(model.networks)}."
+            )
     if set(optimizers) != set(phases):
         raise ValueError(
             f"Optimizers are given for {sorted(optimizers)}; the model's phases are {sorted(phases)}. "

@@ -127,7 +127,6 @@ def gan(
     References:
         Goodfellow et al., "Generative Adversarial Nets", 2014.
     """
-
     for name, network in (("decoder", decoder), ("discriminator", discriminator)):
         check_instance(name, network, Network, "aae_jax.networks")
     check_instance("prior", prior, Prior, "aae_jax.priors")
@@ -235,7 +234,6 @@ def supervised_aae(
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, figures 6 and 7.
     """
-
     check_instance("prior", prior, Prior, "aae_jax.priors")
 
     def decoder_input(params: Params, codes: Codes, label: jax.Array) -> tuple[jax.Array, ...]:

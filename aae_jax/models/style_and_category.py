@@ -129,7 +129,6 @@ def semi_supervised_dimension_reduction_aae(
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, figures 10 and 11.
     """
-
     check_instance("cluster_heads", cluster_heads, Network, "aae_jax.networks.linear")
     check_number("eta", eta, "a distance above 0", above=0)
 
