@@ -36,7 +36,7 @@ __all__ = [
 def check_count(name: str, value: Any, least: int = 1, expected: str = "") -> None:
     """An integer of at least `least`; `expected` is put after it in the message."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} is {value!r}; expected an integer ≥ {least}{expected}.")
+        raise ValueError(f"{name} is {_short(value)}; expected an integer ≥ {least}{expected}.")
 
 
 def check_number(
@@ -55,7 +55,7 @@ def check_number(
         number = math.nan
     # Written so that NaN fails; the bounds themselves may be infinite, the number may not.
     if not (above < number < below and number >= least and math.isfinite(number)):
-        raise ValueError(f"{name} is {value!r}; expected {expected}.")
+        raise ValueError(f"{name} is {_short(value)}; expected {expected}.")
 
 
 def nearest(value: Any, choices: Collection[str]) -> str:
@@ -67,19 +67,20 @@ def nearest(value: Any, choices: Collection[str]) -> str:
 def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
     """One of some names; the message holds the nearest."""
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(choices)}.{nearest(value, choices)}")
+        raise ValueError(f"{name} is {_short(value)}; expected one of {', '.join(choices)}.{nearest(value, choices)}")
 
 
 def check_function(name: str, value: Any, expected: str) -> None:
     """Something that can be called; `expected` is its signature."""
     if not callable(value):
-        raise ValueError(f"{name} is {value!r}; expected a function {expected}.")
+        raise ValueError(f"{name} is {_short(value)}; expected a function {expected}.")
 
 
 def check_instance(name: str, value: Any, kind: type, made_by: str) -> None:
     """An instance of one of the library's records; `made_by` says where one is to be had."""
     if not isinstance(value, kind):
-        raise ValueError(f"{name} is {_short(value)}; expected a {kind.__name__}, such as {made_by} makes.")
+        article = "an" if kind.__name__[0] in "AEIO" else "a"
+        raise ValueError(f"{name} is {_short(value)}; expected {article} {kind.__name__}, such as {made_by} makes.")
 
 
 def check_axes(name: str, array: Any, expected: str) -> None:

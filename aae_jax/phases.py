@@ -72,9 +72,8 @@ def regularization(
     check_function("generator_loss", generator_loss, "fake_score -> loss, such as losses.minimax_generator_loss")
     # A single game is a tuple too, of its own functions.
     if isinstance(games, Game) or not games or not all(isinstance(game, Game) for game in games):
-        raise ValueError(
-            f"games are {type(games).__name__} {[*map(type, games)]}; expected one Game or more in a list."
-        )
+        kinds = [type(game).__name__ for game in games]
+        raise ValueError(f"games is a {type(games).__name__} of {kinds}; expected one Game or more in a list.")
 
     def discriminator_loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
         total, accuracy = jnp.zeros(()), jnp.zeros(())

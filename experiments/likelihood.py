@@ -96,8 +96,8 @@ class Config(PaperOptions):
         fewest = min(len(dataset.validation.image), len(dataset.test.image))
         if fewest <= NEIGHBORS:
             raise ValueError(
-                f"{dataset.name}: a held-out split has {fewest} examples; expected more than {NEIGHBORS}, the neighbors "
-                "that precision and coverage look at."
+                f"{dataset.name}: a held-out split has {fewest} examples; expected more than {NEIGHBORS}, as many as "
+                "precision and coverage look at."
             )
 
 

@@ -139,10 +139,13 @@ def record(folder: Path, name: str) -> Path:
     final["config"] = {option: value for option, value in final["config"].items() if option not in PLACES}
     final["config"]["dataset"] = Path(final["config"]["dataset"]).name
     final["command"] = runs.without_options(final["command"], PLACES - {"resume"}, {"resume"})
+    evidence = sorted(folder.glob("evidence_*.npz"))
+    if not evidence:
+        raise ValueError(f"There is no evidence in {folder}; expected what a finished experiment leaves.")
     kept = RESULTS / name
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
-    for path in folder.glob("evidence_*.npz"):
+    for path in evidence:
         shutil.copyfile(path, kept / path.name)
     runs.write_json(kept / "final.json", final)
     return kept

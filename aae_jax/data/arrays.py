@@ -92,8 +92,10 @@ def _read(path: str) -> dict[str, np.ndarray]:
             if odd := [key for key, value in found.items() if not isinstance(value, np.ndarray)]:
                 raise ValueError(f"its {' and '.join(odd)} are no array of numpy; write it by numpy.savez")
             return found
-    except Exception as error:  # a damaged file makes zipfile and numpy raise almost anything, MemoryError too
+    except (ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: {_one_line(error)}") from error
+    except Exception as error:  # a damaged file makes zipfile and numpy raise almost anything, MemoryError too
+        raise ValueError(f"{path}: a damaged file ({_one_line(error)})") from error
 
 
 def _check_file(path: str) -> None:
