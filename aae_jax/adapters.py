@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from aae_jax.checks import check_count, check_function, check_instance, check_number
 from aae_jax.types import Batch, Model, Params, Tree
 
 __all__ = ["population_moments", "standardized"]
@@ -24,9 +26,19 @@ def population_moments(
     Returns:
         `params` with a collection "moments" beside the weights of each normalized network.
 
+    Raises:
+        ValueError: if there is no batch, `batch` is no function, or `params` lacks a network.
+
     References:
         Ioffe and Szegedy, "Batch Normalization", 2015, algorithm 2.
     """
+    check_instance("model", model, Model, "aae_jax.models")
+    check_function("batch", batch, "index -> batch")
+    check_count("num_batches", num_batches)
+    if missing := sorted({*model.networks} - {*params}):
+        raise ValueError(
+            f"params has {sorted(params)}; expected all of the model's networks, and {missing} is missing."
+        )
     for name, inputs in model.inputs.items():
         moments = model.networks[name].moments
         if moments is None:
@@ -54,7 +66,17 @@ def standardized(model: Model, shift: jax.Array, scale: jax.Array) -> Model:
 
     Returns:
         The model with `encode`, `encode_mean`, `decode`, `nll` and `sample` in the data's own units.
+
+    Raises:
+        ValueError: if shift and scale are not of one length, or are not numbers, the scale's positive.
     """
+    check_instance("model", model, Model, "aae_jax.models")
+    if np.shape(shift) != np.shape(scale) or np.ndim(scale) != 1:
+        raise ValueError(f"shift has shape {np.shape(shift)} and scale {np.shape(scale)}; expected [C] for both.")
+    for number in np.ravel(shift):
+        check_number("shift", number, "finite numbers")
+    for number in np.ravel(scale):
+        check_number("scale", number, "positive numbers", above=0)
 
     def inward(image: jax.Array) -> jax.Array:
         return (image - shift) / scale

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from aae_jax import losses
+from aae_jax.checks import check_instance, check_rows
 from aae_jax.types import Batch, Game, Keys, Params
 
 __all__ = ["certificate"]
@@ -30,11 +31,20 @@ def certificate(games: Sequence[Game], params: Params, keys: Keys, batch: Batch)
         "discriminator/held_out_accuracy", and where the fakes are codes their mean's norm and their mean standard
         deviation, "discriminator/code_mean_norm" and "discriminator/code_std".
 
+    Raises:
+        ValueError: if `games` are no games, there is not a key for each row, or there are fewer than two rows.
+
     References:
         Goodfellow et al., "Generative Adversarial Nets", 2014, theorem 1.
     """
+    if isinstance(games, Game):
+        raise ValueError(f"games is one Game, of {games.network!r}; expected a list of games, such as model.games.")
+    check_instance("keys", keys, Keys, "aae_jax.Keys(view, draw)")
+    check_instance("batch", batch, Batch, "aae_jax.Batch(input, image, label)")
+    check_rows(view=keys.view, draw=keys.draw, image=batch.image, label=batch.label)
     result: dict[str, jax.Array] = {}
     for game in games:
+        check_instance("A game", game, Game, "aae_jax.models")
         fake = game.fake(game.generate(params, keys, batch))
         real_score = game.discriminate(params, game.real(params, keys, batch), batch)
         fake_score = game.discriminate(params, fake, batch)

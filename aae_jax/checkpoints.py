@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from aae_jax import hosts
+from aae_jax.checks import check_count
 from aae_jax.types import Tree
 
 __all__ = ["Best", "Checkpoints", "best_params", "checkpoints", "digests"]
@@ -36,6 +37,10 @@ class Checkpoints:
     def __init__(self, folder: Path, kept: int) -> None:
         import orbax.checkpoint as ocp
 
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"The folder of checkpoints {folder} cannot be written: {error.strerror}.") from None
         self._ocp = ocp
         # Orbax logs through absl every step of every save, and the traceback of what it raises anyway.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
@@ -44,7 +49,6 @@ class Checkpoints:
             # Of several processes that train together only the first one has checkpoints, and waits for nobody.
             alone = ocp.options.MultiprocessingOptions(active_processes={0}, barrier_sync_key_prefix="first")
             options["multiprocessing_options"] = alone
-        folder.mkdir(parents=True, exist_ok=True)
         self._manager = ocp.CheckpointManager(
             folder.absolute(), options=ocp.CheckpointManagerOptions(max_to_keep=kept, create=False, **options)
         )
@@ -57,8 +61,10 @@ class Checkpoints:
             tree: of arrays; may be donated or changed after the call returns.
 
         Raises:
+            ValueError: if `number` is negative.
             OSError: if this one or the one before could not be written: the disk is full, say. Whole ones stay.
         """
+        check_count("number", number, 0)
         if number in self._manager.all_steps():
             return
         self._write(number, tree)

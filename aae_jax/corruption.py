@@ -6,9 +6,12 @@ Evaluation reads the image as it is. Functions are for one example; the image is
 import jax
 import jax.numpy as jnp
 
+from aae_jax.checks import check_floats, check_function, check_number
 from aae_jax.types import Corruption
 
 __all__ = ["chain", "dropout", "gaussian_noise", "identity"]
+
+_FLOATS = "floats: bytes are divided by 255 first"
 
 
 def identity() -> Corruption:
@@ -26,16 +29,20 @@ def gaussian_noise(std: float) -> Corruption:
         A function that consumes its key.
 
     Raises:
-        ValueError: if `std` is negative.
+        ValueError: if `std` is negative; when called, if the image is not of floats.
 
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, appendix A.2.1.
     """
-    if not std >= 0:
-        raise ValueError(f"std is {std!r}; expected a number ≥ 0.")
+    check_number("std", std, "a number ≥ 0", least=0)
     if std == 0:
         return identity()
-    return lambda key, image: image + std * jax.random.normal(key, image.shape, image.dtype)
+
+    def corrupt(key: jax.Array, image: jax.Array) -> jax.Array:
+        check_floats("image", image, _FLOATS)
+        return image + std * jax.random.normal(key, image.shape, image.dtype)
+
+    return corrupt
 
 
 def dropout(rate: float) -> Corruption:
@@ -51,18 +58,18 @@ def dropout(rate: float) -> Corruption:
         A function that consumes its key.
 
     Raises:
-        ValueError: if `rate` is outside [0, 1).
+        ValueError: if `rate` is outside [0, 1); when called, if the image is not of floats.
 
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, appendix A.3. Srivastava et al., "Dropout", 2014,
         section 10.
     """
-    if not 0 <= rate < 1:
-        raise ValueError(f"rate is {rate!r}; expected a fraction in [0, 1).")
+    check_number("rate", rate, "a fraction in [0, 1)", least=0, below=1)
     if rate == 0:
         return identity()
 
     def corrupt(key: jax.Array, image: jax.Array) -> jax.Array:
+        check_floats("image", image, _FLOATS)
         kept = jax.random.bernoulli(key, 1 - rate, image.shape)
         return jnp.where(kept, image / (1 - rate), 0)
 
@@ -75,12 +82,17 @@ def chain(*corruptions: Corruption) -> Corruption:
     Args:
         *corruptions: the first one sees the image.
 
+    Raises:
+        ValueError: if one of them is no function.
+
     Example:
         >>> twice = chain(gaussian_noise(1.0), gaussian_noise(1.0))
         >>> noise = twice(jax.random.key(0), jnp.zeros(10_000))
         >>> round(float(noise.std()), 1)  # √2
         1.4
     """
+    for position, corruption in enumerate(corruptions):
+        check_function(f"Corruption {position}", corruption, "(key, image) -> input")
 
     def corrupt(key: jax.Array, image: jax.Array) -> jax.Array:
         for position, corruption in enumerate(corruptions):

@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from aae_jax import parallel
+from aae_jax.checks import check_finite, check_integers
 from aae_jax.data import labeled_order, order
 from aae_jax.keys import derive, row_keys
 from aae_jax.types import Algorithm, Batch, Metrics, TrainState
@@ -21,6 +23,7 @@ __all__ = [
     "Sums",
     "bad_phase",
     "batch_of",
+    "check_training_set",
     "chunk",
     "metric_shapes",
     "no_sums",
@@ -68,6 +71,43 @@ def seed_axes(rows: Rows) -> Rows:
     """Which parts of the rows have an axis of the seeds, as `jax.vmap` wants to know it: labels may."""
     labeled = 0 if rows.labeled is not None and rows.labeled.ndim == 2 else None
     return Rows(image=None, label=0 if rows.label.ndim == 2 else None, labeled=labeled)  # type: ignore[arg-type]
+
+
+def check_training_set(rows: Rows, num_seeds: int, *, in_memory: bool) -> None:
+    """Checks that the parts of a training set fit together, and the numbers of those that are in memory.
+
+    Args:
+        rows: see `Rows`; on the host, or on the device.
+        num_seeds: that train together.
+        in_memory: whether the images are to be read here.
+
+    Raises:
+        ValueError: if they do not.
+    """
+    image, label, labeled = rows.image, rows.label, rows.labeled
+    if np.ndim(image) not in (2, 4):
+        raise ValueError(f"images have shape {np.shape(image)}; expected [N, H, W, C], or [N, D] of a table.")
+    if image.dtype != jnp.uint8 and not jnp.issubdtype(image.dtype, jnp.floating):
+        raise ValueError(f"images are {image.dtype}; expected uint8 in 0 to 255, or floats.")
+    for name, part, shape in (("label", label, (len(image),)), ("labeled", labeled, None)):
+        if part is None:
+            continue
+        check_integers(name, part, least=-1 if name == "label" else 0)
+        if np.ndim(part) not in (1, 2) or (np.ndim(part) == 2 and len(part) != num_seeds):
+            raise ValueError(f"{name} has shape {np.shape(part)}; expected one axis, or two of {num_seeds} seeds.")
+        if shape is not None and np.shape(part)[-1:] != shape:
+            raise ValueError(f"label has shape {np.shape(part)}; expected one for each of {len(image)} images.")
+    if labeled is not None:
+        chosen = np.asarray(labeled)
+        if not chosen.size or chosen.max() >= len(image):
+            raise ValueError(
+                f"labeled is {chosen.size} indices up to {chosen.max(initial=-1)} of {len(image)} images."
+            )
+        of_seeds = np.broadcast_to(np.asarray(label), (num_seeds, len(image)))
+        if (np.take_along_axis(of_seeds, np.broadcast_to(chosen, (num_seeds, chosen.shape[-1])), 1) < 0).any():
+            raise ValueError("labeled names images whose label is -1; expected images with a known label.")
+    if in_memory and image.dtype != jnp.uint8:
+        check_finite("images", image)
 
 
 def batch_of(rows: Rows, indices: jax.Array, labeled: jax.Array | None = None) -> Batch:

@@ -1,12 +1,12 @@
 """Encoder heads: how an encoder's raw output becomes a code, q(z given x), for one example."""
 
 from collections.abc import Callable
-from numbers import Integral
 
 import jax
 import jax.numpy as jnp
 
 from aae_jax import losses
+from aae_jax.checks import check_count, check_instance
 from aae_jax.types import Head, Prior
 
 __all__ = ["categorical", "deterministic", "gaussian", "mean_and_log_variance", "posterior_kl"]
@@ -31,7 +31,7 @@ def deterministic(size: int) -> Head:
         Makhzani et al., "Adversarial Autoencoders", 2016, section 2.
     """
     _check_size(size)
-    return Head(size, sample=lambda key, raw: raw, mean=lambda raw: raw)
+    return _head(size, sample=lambda key, raw: raw, mean=lambda raw: raw)
 
 
 def gaussian(size: int) -> Head:
@@ -60,7 +60,7 @@ def gaussian(size: int) -> Head:
         mean, log_variance = mean_and_log_variance(raw)
         return mean + jnp.exp(0.5 * log_variance) * jax.random.normal(key, mean.shape, mean.dtype)
 
-    return Head(2 * size, sample, mean=lambda raw: mean_and_log_variance(raw)[0])
+    return _head(2 * size, sample, mean=lambda raw: mean_and_log_variance(raw)[0])
 
 
 def categorical(size: int) -> Head:
@@ -82,7 +82,7 @@ def categorical(size: int) -> Head:
         Makhzani et al., "Adversarial Autoencoders", 2016, section 4 and appendix A.2.1.
     """
     _check_size(size)
-    return Head(size, sample=lambda key, raw: jax.nn.softmax(raw), mean=jax.nn.softmax)
+    return _head(size, sample=lambda key, raw: jax.nn.softmax(raw), mean=jax.nn.softmax)
 
 
 def mean_and_log_variance(raw: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -98,7 +98,7 @@ def mean_and_log_variance(raw: jax.Array) -> tuple[jax.Array, jax.Array]:
     Raises:
         ValueError: if the last axis is odd.
     """
-    if raw.shape[-1] % 2:
+    if raw.ndim < 1 or raw.shape[-1] % 2:
         raise ValueError(f"raw has shape {raw.shape}; expected an even last axis, the mean and then the log-variance.")
     mean, log_variance = jnp.split(raw, 2, axis=-1)
     return mean, log_variance
@@ -120,6 +120,7 @@ def posterior_kl(prior: Prior) -> Callable[..., jax.Array]:
     References:
         Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, equations 6 and 7.
     """
+    check_instance("prior", prior, Prior, "aae_jax.priors")
     if prior.kl is not None:
         closed_form = prior.kl
         return lambda raw, code, label=-1: closed_form(*mean_and_log_variance(raw), jnp.asarray(label))
@@ -137,5 +138,17 @@ def posterior_kl(prior: Prior) -> Callable[..., jax.Array]:
 
 
 def _check_size(size: int) -> None:
-    if not isinstance(size, Integral) or size < 1:
-        raise ValueError(f"size is {size!r}; expected an integer ≥ 1, the length of the code.")
+    check_count("size", size, expected=", the length of the code")
+
+
+def _head(
+    size: int, sample: Callable[[jax.Array, jax.Array], jax.Array], mean: Callable[[jax.Array], jax.Array]
+) -> Head:
+    """A head that is told when it is shown a batch, of which a softmax or a split would make something else."""
+
+    def checked(raw: jax.Array) -> jax.Array:
+        if jnp.shape(raw) != (size,):
+            raise ValueError(f"raw has shape {jnp.shape(raw)}; expected ({size},), one example: vmap over rows.")
+        return raw
+
+    return Head(size, lambda key, raw: sample(key, checked(raw)), lambda raw: mean(checked(raw)))

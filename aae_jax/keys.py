@@ -9,6 +9,8 @@ import zlib
 import jax
 import jax.numpy as jnp
 
+from aae_jax.checks import check_count, check_key
+
 __all__ = ["derive", "row_keys"]
 
 
@@ -25,7 +27,8 @@ def row_keys(run_key: jax.Array, step: jax.Array | int, num_rows: int, first_row
         `[num_rows]` keys.
 
     Raises:
-        ValueError: if `run_key` is of an implementation other than threefry.
+        ValueError: if `run_key` is no single key or of an implementation other than threefry, or `num_rows` is no
+            positive integer.
 
     Example:
         >>> import jax
@@ -34,6 +37,10 @@ def row_keys(run_key: jax.Array, step: jax.Array | int, num_rows: int, first_row
         >>> bool((jax.random.key_data(whole[2:]) == jax.random.key_data(half)).all())
         True
     """
+    check_key("run_key", run_key)
+    check_count("num_rows", num_rows)
+    if run_key.ndim:
+        raise ValueError(f"run_key has shape {run_key.shape}; expected one key, of the whole run: vmap over seeds.")
     implementation = str(jax.random.key_impl(run_key))
     if "threefry" not in implementation:
         raise ValueError(
@@ -53,7 +60,13 @@ def derive(keys: jax.Array, name: str) -> jax.Array:
 
     Returns:
         Keys of the same shape.
+
+    Raises:
+        ValueError: if `keys` are no typed keys, or `name` is no text.
     """
+    check_key("keys", keys)
+    if not isinstance(name, str):
+        raise ValueError(f"name is {name!r}; expected text that says what is drawn.")
     number = zlib.crc32(name.encode())
     flat = jax.vmap(lambda key: jax.random.fold_in(key, number))(keys.reshape(-1))
     return flat.reshape(keys.shape)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 
 from aae_jax import losses
+from aae_jax.checks import check_function, check_number
 from aae_jax.types import Likelihood
 
 __all__ = ["bernoulli", "gaussian", "half_squared_error"]
@@ -31,8 +32,7 @@ def gaussian(std: float = 1.0) -> Likelihood:
     Raises:
         ValueError: if `std` is not positive.
     """
-    if not std > 0:
-        raise ValueError(f"std is {std!r}; expected a positive number.")
+    check_number("std", std, "a positive number", above=0)
     return Likelihood(nll=lambda raw, image: losses.gaussian_nll(raw, image, std), mean=lambda raw: raw)
 
 
@@ -58,6 +58,5 @@ def half_squared_error(link: Callable[[jax.Array], jax.Array]) -> Likelihood:
         >>> float(likelihood.nll(jnp.zeros(2), jnp.array([0.0, 1.0])))  # ½ (0.5² + 0.5²)
         0.25
     """
-    if not callable(link):
-        raise ValueError(f"link is {link!r}; expected a function of the raw output, such as jax.nn.sigmoid.")
+    check_function("link", link, "of the raw output, such as jax.nn.sigmoid")
     return Likelihood(nll=lambda raw, image: losses.half_squared_error(link(raw), image), mean=link)

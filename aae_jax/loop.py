@@ -8,8 +8,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,20 @@ import numpy as np
 
 from aae_jax import hosts, interrupts, parallel, runs
 from aae_jax.checkpoints import Best, checkpoints
-from aae_jax.epoch import Orders, Rows, Sums, bad_phase, batch_of, chunk, metric_shapes, no_sums, orders, seed_axes
+from aae_jax.checks import check_choice, check_count, check_function, check_instance, check_number
+from aae_jax.epoch import (
+    Orders,
+    Rows,
+    Sums,
+    bad_phase,
+    batch_of,
+    check_training_set,
+    chunk,
+    metric_shapes,
+    no_sums,
+    orders,
+    seed_axes,
+)
 from aae_jax.feeds import Span, Stream, is_streamed, streamed_spans
 from aae_jax.keys import derive
 from aae_jax.types import Algorithm, Params, TrainState
@@ -52,12 +66,17 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "checkpoint_epochs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1.")
-        if not self.checkpoint_minutes > 0:
-            raise ValueError(f"checkpoint_minutes is {self.checkpoint_minutes}; expected a number above 0.")
-        if not self.seeds or not all(0 <= seed < 2**32 for seed in self.seeds):
-            raise ValueError(f"seed is {self.seed}; expected 0 to 2³² − 1.")
+            check_count(name, getattr(self, name))
+        if self.num_devices is not None:
+            check_count("num_devices", self.num_devices, expected=", or None for as many as divide the work")
+        # Infinite minutes are no checkpoints but those of epochs.
+        if self.checkpoint_minutes != math.inf:
+            check_number("checkpoint_minutes", self.checkpoint_minutes, "a number above 0", above=0)
+        if not self.seeds or not all(isinstance(seed, Integral) and 0 <= seed < 2**32 for seed in self.seeds):
+            raise ValueError(f"seed is {self.seed!r}; expected 0 to 2³² − 1, or a tuple of such numbers.")
+        if len({*self.seeds}) < len(self.seeds):
+            raise ValueError(f"seed is {self.seed}; expected seeds that differ.")
+        check_choice("stream", self.stream, get_args(Stream))
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -71,6 +90,9 @@ def check(rows: Rows, config: TrainingConfig) -> parallel.Layout:
     Raises:
         ValueError: see `fit`.
     """
+    check_instance("rows", rows, Rows, "aae_jax.Rows(image, label)")
+    check_instance("config", config, TrainingConfig, "aae_jax.TrainingConfig")
+    check_training_set(rows, len(config.seeds), in_memory=not is_streamed(rows, config.stream))
     if config.batch_size > len(rows.image):
         raise ValueError(f"A batch of {config.batch_size} is larger than the training set of {len(rows.image)} rows.")
     several = isinstance(config.seed, tuple)
@@ -113,12 +135,16 @@ def fit(
         The state after the last epoch.
 
     Raises:
-        ValueError: for a batch larger than the training set, a folder in which a run has begun (without `resume`), or
+        ValueError: for rows that do not fit together or are not finite, a batch larger than the training set, a folder
+            that cannot be written, a folder in which a run has begun (without `resume`), or
             devices that do not divide the batch.
         FloatingPointError: at the first non-finite loss; names its phase, epoch and step. `bad_batch.json` says which
             rows it was of. Of several seeds: when the last one has diverged.
         Stopped: after a signal, once a checkpoint is written.
     """
+    check_function("make_algorithm", make_algorithm, "axis_name -> algorithm")
+    if evaluate is not None:
+        check_function("evaluate", evaluate, "(params, key) -> {name: []}")
     layout = check(rows, config)
     num_rows, several, streamed = len(rows.image), isinstance(config.seed, tuple), is_streamed(rows, config.stream)
     algorithm = make_algorithm(layout.axis_name)

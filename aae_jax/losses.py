@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
+from aae_jax.checks import check_axes, check_function, check_integers, check_number
+
 __all__ = [
     "bernoulli_nll",
     "categorical_cross_entropy",
@@ -68,6 +70,8 @@ def gaussian_nll(mean: jax.Array, image: jax.Array, std: jax.Array | float = 1.0
     Raises:
         ValueError: if the shapes differ.
     """
+    _check_same_shape("mean", mean, "image", image)
+    _check_broadcasts("std", std, "image", image)
     return -gaussian_log_density(image, mean, 2.0 * jnp.log(std))
 
 
@@ -111,6 +115,9 @@ def categorical_cross_entropy(logits: jax.Array, label: jax.Array) -> jax.Array:
         >>> float(categorical_cross_entropy(jnp.zeros(10), jnp.array(-1)))
         0.0
     """
+    check_axes("logits", logits, "[K]")
+    check_axes("label", label, "[]")
+    check_integers("label", label)
     (num_classes,) = logits.shape
     nll = -jax.nn.log_softmax(logits)[jnp.clip(label, 0, num_classes - 1)]
     return jnp.where(label < 0, 0.0, jnp.where(label < num_classes, nll, jnp.nan))
@@ -185,6 +192,7 @@ def gaussian_log_density(
     """
     if jnp.ndim(mean) > 0:
         _check_same_shape("mean", mean, "value", value)
+    _check_broadcasts("log_variance", log_variance, "value", value)
     return -0.5 * (math.log(2 * math.pi) + log_variance + jnp.square(value - mean) * jnp.exp(-log_variance)).sum()
 
 
@@ -204,6 +212,7 @@ def kl_to_standard_normal(mean: jax.Array, log_variance: jax.Array) -> jax.Array
     References:
         Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, appendix B.
     """
+    _check_same_shape("mean", mean, "log_variance", log_variance)
     # expm1(v) − v: near the prior, exp(v) − 1 − v would lose all digits of a small divergence.
     return 0.5 * (jnp.expm1(log_variance) - log_variance + jnp.square(mean)).sum()
 
@@ -228,6 +237,8 @@ def kl_by_sampling(
     References:
         Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, equation 6.
     """
+    check_function("log_density", log_density, "[Z] -> []")
+    _check_same_shape("code", code, "mean", mean)
     return gaussian_log_density(code, mean, log_variance) - log_density(code)
 
 
@@ -251,6 +262,7 @@ def kl_divergence(p: jax.Array, q: jax.Array) -> jax.Array:
     """
     p, q = jnp.asarray(p), jnp.asarray(q)
     _check_same_shape("p", p, "q", q)
+    check_axes("p", p, "[K]")
     # Subnormal numbers count as zero: they weigh nothing, and processors flush them, or their half, to zero at will.
     # The inner where keeps log 0 out of the branch that is not taken, whose gradient would else be NaN.
     some = p > 2 * jnp.finfo(p.dtype).tiny
@@ -273,7 +285,9 @@ def jensen_shannon_divergence(p: jax.Array, q: jax.Array) -> jax.Array:
     References:
         Lin, "Divergence measures based on the Shannon entropy", 1991.
     """
+    p, q = jnp.asarray(p), jnp.asarray(q)
     _check_same_shape("p", p, "q", q)
+    check_axes("p", p, "[K]")
     mean = 0.5 * (p + q)
     return 0.5 * (kl_divergence(p, mean) + kl_divergence(q, mean))
 
@@ -298,6 +312,7 @@ def jensen_shannon_bound(real_score: jax.Array, fake_score: jax.Array) -> tuple[
     References:
         Goodfellow et al., "Generative Adversarial Nets", 2014, theorem 1.
     """
+    real_score, fake_score = jnp.asarray(real_score), jnp.asarray(fake_score)
     for name, score in (("real_score", real_score), ("fake_score", fake_score)):
         if score.ndim != 1 or score.size < 2:
             raise ValueError(f"{name} has shape {score.shape}; expected [N] with at least 2 scores.")
@@ -325,6 +340,9 @@ def repulsion(cluster_heads: jax.Array, eta: float) -> jax.Array:
         >>> float(repulsion(jnp.array([[0.0, 0.0], [3.0, 4.0], [30.0, 0.0]]), eta=7.0))  # 7 − 5
         2.0
     """
+    check_axes("cluster_heads", cluster_heads, "[K, Z]")
+    if not isinstance(eta, jax.Array):
+        check_number("eta", eta, "a distance above 0", above=0)
     squared = jnp.square(cluster_heads[:, None] - cluster_heads).sum(-1)
     # The square root has no gradient at 0.
     distance = jnp.where(squared > 0, jnp.sqrt(jnp.where(squared > 0, squared, 1.0)), 0.0)
@@ -336,4 +354,14 @@ def _check_same_shape(name: str, array: ArrayLike, other_name: str, other: Array
     if jnp.shape(array) != jnp.shape(other):
         raise ValueError(
             f"{name} has shape {jnp.shape(array)} and {other_name} {jnp.shape(other)}; expected the same for both."
+        )
+
+
+def _check_broadcasts(name: str, array: ArrayLike, other_name: str, other: ArrayLike) -> None:
+    """An array with more numbers than the other would have the sum count some of that one's again."""
+    shape, other_shape = jnp.shape(array), jnp.shape(other)
+    ends = list(zip(reversed(shape), reversed(other_shape), strict=False))
+    if len(shape) > len(other_shape) or any(size not in (1, of_other) for size, of_other in ends):
+        raise ValueError(
+            f"{name} has shape {shape} and {other_name} {other_shape}; expected one that broadcasts against it."
         )

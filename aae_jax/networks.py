@@ -6,12 +6,13 @@ stand beside an image or a code: `network.apply(variables, image, noise)`.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from aae_jax.checks import check_choice, check_count, check_function, check_number
 from aae_jax.types import BatchNorm, Network, Precision
 
 __all__ = ["convolutional_decoder", "convolutional_encoder", "he", "linear", "mlp", "normal"]
@@ -25,8 +26,7 @@ def normal(std: float = 0.01) -> Initializer:
     Raises:
         ValueError: unless `std` is positive.
     """
-    if not std > 0:
-        raise ValueError(f"The weights' standard deviation is {std}; expected a number above 0, such as 0.01.")
+    check_number("The weights' standard deviation", std, "a number above 0, such as 0.01", above=0)
     return nn.initializers.normal(std)
 
 
@@ -77,6 +77,12 @@ class _Layers(nn.Module):
     batch_norm: BatchNorm
     axis_name: str | None
     precision: Precision
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_function("initializer", self.initializer, "of weights, such as normal() or he()")
+        check_choice("batch_norm", self.batch_norm, get_args(BatchNorm))
+        check_choice("precision", self.precision, get_args(Precision))
 
     def block(self, layer: Any, value: jax.Array, *, is_output: bool = False) -> jax.Array:
         normalized = self.batch_norm == "all" or (self.batch_norm == "hidden" and not is_output)
@@ -171,7 +177,7 @@ def mlp(
         A network `(*inputs [B, ...]) -> [B, *output_shape]`.
 
     Raises:
-        ValueError: if a size is not positive.
+        ValueError: if a size is not positive or a name is unknown; when applied, if the inputs are of other sizes.
 
     Example:
         >>> import jax
@@ -182,8 +188,9 @@ def mlp(
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, appendix A.1.
     """
-    output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
+    output_shape = (output_shape,) if isinstance(output_shape, int) else output_shape
     _check_sizes(input_sizes=input_sizes, hidden_sizes=hidden_sizes, output_shape=output_shape)
+    output_shape = tuple(output_shape)
     module = _MLP(
         initializer=initializer or normal(),
         batch_norm=batch_norm,
@@ -199,7 +206,12 @@ def linear(input_size: int, output_size: int, *, initializer: Initializer | None
     """A matrix W `[input_size, output_size]` and nothing else: `value -> value W`.
 
     The cluster heads of the dimension-reduction autoencoder are one (paper, section 6).
+
+    Raises:
+        ValueError: if a size is not positive, or `initializer` is no function.
     """
+    if initializer is not None:
+        check_function("initializer", initializer, "of weights, such as normal() or he()")
     _check_sizes(input_size=[input_size], output_size=[output_size])
     module = nn.Dense(output_size, use_bias=False, kernel_init=initializer or normal())
     return _network(module, [(input_size,)])
@@ -234,7 +246,8 @@ def convolutional_encoder(
         A network `(image [B, H, W, C], *others [B, ...]) -> [B, output_size]`.
 
     Raises:
-        ValueError: if `image_shape` does not have three entries or a size is not positive.
+        ValueError: if `image_shape` does not have three entries, a size is not positive or a name is unknown; when
+            applied, if the inputs are of other sizes.
     """
     _check_image_shape(image_shape)
     _check_sizes(output_size=[output_size], other_sizes=other_sizes, features=features, hidden_size=[hidden_size])
@@ -277,7 +290,8 @@ def convolutional_decoder(
         A network `(*inputs [B, ...]) -> [B, H, W, C]`.
 
     Raises:
-        ValueError: if `image_shape` does not have three entries or a size is not positive.
+        ValueError: if `image_shape` does not have three entries, a size is not positive or a name is unknown; when
+            applied, if the inputs are of other sizes.
     """
     _check_image_shape(image_shape)
     _check_sizes(input_sizes=input_sizes, features=features, hidden_size=[hidden_size])
@@ -305,6 +319,7 @@ def _network(module: nn.Module, input_shapes: Sequence[tuple[int, ...]]) -> Netw
         return collections.get("batch_moments", {})
 
     def apply(variables: Any, *inputs: jax.Array) -> Any:
+        _check_inputs(input_shapes, inputs)
         output: Any = module.apply(variables, *inputs)
         return output.astype(jnp.promote_types(output.dtype, jnp.float32))
 
@@ -317,13 +332,34 @@ def _flat(value: jax.Array) -> jax.Array:
 
 def _check_sizes(**sizes: Sequence[int]) -> None:
     for name, values in sizes.items():
-        if not all(value > 0 for value in values):
-            raise ValueError(f"{name} is {list(values)}; expected positive whole numbers.")
+        try:
+            for value in values:
+                check_count(name, value)
+        except (TypeError, ValueError):
+            given = repr(list(values) if isinstance(values, list | tuple) else values)
+            raise ValueError(f"{name} is {given}; expected positive whole numbers.") from None
+    if not sizes.get("input_sizes", [1]):
+        raise ValueError("input_sizes is empty; expected the numbers per row of at least one input.")
+
+
+def _check_inputs(shapes: Sequence[tuple[int, ...]], inputs: Sequence[Any]) -> None:
+    """Flax would complain of a kernel's shape, and of a flat image where a convolution wants axes not at all."""
+    if len(inputs) != len(shapes):
+        raise ValueError(f"The network was given {len(inputs)} inputs; expected {len(shapes)}.")
+    for position, (shape, value) in enumerate(zip(shapes, inputs, strict=True)):
+        found = jnp.shape(value)
+        if not found or math.prod(found[1:]) != math.prod(shape) or (len(shape) > 1 and found[1:] != shape):
+            expected = f"[B, {', '.join(map(str, shape))}]"
+            raise ValueError(f"Input {position} of the network has shape {found}; expected {expected}: rows first.")
 
 
 def _check_image_shape(image_shape: Sequence[int]) -> None:
-    if len(image_shape) != 3 or not all(size > 0 for size in image_shape):
+    if not _is_image_shape(image_shape):
         raise ValueError(
-            f"The image shape is {tuple(image_shape)}; convolutions expect (height, width, channels), all positive. "
+            f"The image shape is {image_shape}; convolutions expect (height, width, channels), all positive. "
             "A table of numbers goes with the multilayer perceptron."
         )
+
+
+def _is_image_shape(shape: Any) -> bool:
+    return isinstance(shape, list | tuple) and len(shape) == 3 and all(isinstance(n, int) and n > 0 for n in shape)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from aae_jax.checks import check_count
 from aae_jax.types import Tree
 
 __all__ = [
@@ -39,6 +40,7 @@ def num_usable_devices(batch_size: int, num_devices: int | None = None) -> int:
     Raises:
         ValueError: if that many devices are not there, or do not divide the batch.
     """
+    check_count("batch_size", batch_size)
     available = jax.device_count()
     if jax.process_count() > 1:
         if num_devices not in (None, available):
@@ -92,6 +94,7 @@ def layout(batch_size: int, num_seeds: int, num_devices: int | None = None) -> L
     Raises:
         ValueError: if that many devices are not there, or do not divide the batch.
     """
+    check_count("num_seeds", num_seeds, 0)
     available = jax.device_count()
     if num_seeds and jax.process_count() > 1:
         raise ValueError(f"{num_seeds} seeds cannot be trained together by several processes; start one run for each.")

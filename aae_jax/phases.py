@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from aae_jax import losses
+from aae_jax.checks import check_function
 from aae_jax.keys import derive
 from aae_jax.types import Batch, Game, Keys, LossFn, Metrics, Params, Phase
 
@@ -31,7 +32,11 @@ def reconstruction(terms: Terms, trains: Sequence[str]) -> Phase:
 
     Returns:
         A phase "reconstruction" with a metric for each term.
+
+    Raises:
+        ValueError: if `terms` is no function or `trains` are no names.
     """
+    check_function("terms", terms, "(params, keys, batch) -> {name: [B]}")
 
     def loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
         values = {name: term.mean() for name, term in terms(params, keys, batch).items()}
@@ -58,9 +63,17 @@ def regularization(
     Returns:
         The phases "discriminator" (metrics "loss", "accuracy") and "generator".
 
+    Raises:
+        ValueError: if there is no game, `generator_loss` is no function or `trains` are no names.
+
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, section 2.
     """
+    check_function("generator_loss", generator_loss, "fake_score -> loss, such as losses.minimax_generator_loss")
+    # A single game is a tuple too, of its own functions.
+    if isinstance(games, Game) or not games or not all(isinstance(game, Game) for game in games):
+        kinds = [type(game).__name__ for game in games]
+        raise ValueError(f"games is a {type(games).__name__} of {kinds}; expected one Game or more in a list.")
 
     def discriminator_loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
         total, accuracy = jnp.zeros(()), jnp.zeros(())
@@ -103,9 +116,15 @@ def classification(
     Returns:
         A phase "classification" with the metric "error", a fraction.
 
+    Raises:
+        ValueError: if `logits` or `rows` is no function or `trains` are no names; when called, where there are no
+            labeled rows.
+
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, figure 8 and appendix A.2.1.
     """
+    check_function("logits", logits, "(params, keys, input) -> [B, K]")
+    check_function("rows", rows, "batch -> batch")
 
     def loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
         labeled = rows(batch)
@@ -120,6 +139,8 @@ def classification(
 
 def _phase(name: str, trains: Sequence[str], loss: LossFn) -> Phase:
     """Names the metrics after the phase, with the loss among them."""
+    if isinstance(trains, str) or not trains or not all(isinstance(network, str) for network in trains):
+        raise ValueError(f"trains is {trains!r}; expected the names of one network or more in a list.")
 
     def named(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
         value, metrics = loss(params, keys, batch)

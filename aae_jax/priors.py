@@ -7,12 +7,12 @@ that it does not have gives NaN, since nothing can be raised for it under `jit`.
 import inspect
 import math
 from collections.abc import Callable
-from numbers import Integral
 
 import jax
 import jax.numpy as jnp
 
 from aae_jax import losses
+from aae_jax.checks import check_count, check_function, check_instance, check_integers, check_number
 from aae_jax.types import Prior
 
 __all__ = [
@@ -49,7 +49,7 @@ def gaussian(size: int, std: float = 1.0) -> Prior:
         >>> prior.from_uniform(jnp.array([0.5, 0.5]), -1).tolist()
         [0.0, 0.0]
     """
-    _check_count("size", size)
+    check_count("size", size)
     _check_positive("std", std)
     log_variance = 2 * math.log(std)
 
@@ -98,7 +98,7 @@ def gaussian_mixture(
         >>> [round(float(x), 4) for x in center]
         [1.4142, 1.4142]
     """
-    _check_count("num_components", num_components)
+    check_count("num_components", num_components)
     for name, length in (("radius", radius), ("radial_std", radial_std), ("tangential_std", tangential_std)):
         _check_positive(name, length)
 
@@ -158,7 +158,7 @@ def swiss_roll(num_classes: int = 10, *, radius: float = 3.0, turns: float = 2.0
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, figure 4.
     """
-    _check_count("num_classes", num_classes)
+    check_count("num_classes", num_classes)
     _check_positive("radius", radius)
     _check_positive("turns", turns)
 
@@ -185,8 +185,10 @@ def uniform_box(size: int, low: float = -1.0, high: float = 1.0) -> Prior:
     Raises:
         ValueError: if `size` is no positive integer, or the bounds are not finite and in order.
     """
-    _check_count("size", size)
-    if not -math.inf < low < high < math.inf:
+    check_count("size", size)
+    for name, bound in (("low", low), ("high", high)):
+        check_number(name, bound, "a finite number")
+    if not low < high:
         raise ValueError(f"low is {low!r} and high is {high!r}; expected finite numbers with low < high.")
 
     def log_density(z: jax.Array, label: jax.Array) -> jax.Array:
@@ -215,7 +217,7 @@ def categorical(size: int) -> Prior:
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, section 4.
     """
-    _check_count("size", size)
+    check_count("size", size)
 
     def log_density(z: jax.Array, label: jax.Array) -> jax.Array:
         return jax.scipy.special.xlogy(z, _class_weights(label, size)).sum()
@@ -249,7 +251,7 @@ def from_sampler(size: int, sample: Callable[..., jax.Array]) -> Prior:
         >>> ring.sample(jax.random.key(0), -1).tolist()
         [1.0, 0.0]
     """
-    _check_count("size", size)
+    check_count("size", size)
     takes_label = _takes_label(sample)
 
     def checked(key: jax.Array, label: jax.Array) -> jax.Array:
@@ -275,7 +277,8 @@ def responsibilities(prior: Prior, z: jax.Array, num_classes: int) -> jax.Array:
     Raises:
         ValueError: if the prior has no density or `num_classes` is no positive integer.
     """
-    _check_count("num_classes", num_classes)
+    check_count("num_classes", num_classes)
+    check_instance("prior", prior, Prior, "aae_jax.priors")
     if prior.log_density is None:
         raise ValueError("The prior has no log_density; responsibilities need one that is conditional on the label.")
     return jax.nn.softmax(jax.vmap(prior.log_density, in_axes=(None, 0))(z, jnp.arange(num_classes)))
@@ -298,17 +301,24 @@ def _prior(
                 raise ValueError(
                     f"Got an array of shape {jnp.shape(z)}; expected ({size},), one example: vmap over rows."
                 )
+            _check_label(label)
             return function(z, label)
 
         return for_one_example
 
-    return Prior(
-        size,
-        sample or (lambda key, label: from_uniform(jax.random.uniform(key, (size,)), label)),
-        log_density and checked(log_density),
-        checked(from_uniform),
-        kl,
-    )
+    draw = sample or (lambda key, label: from_uniform(jax.random.uniform(key, (size,)), label))
+
+    def one_sample(key: jax.Array, label: jax.Array) -> jax.Array:
+        _check_label(label)
+        return draw(key, label)
+
+    return Prior(size, one_sample, log_density and checked(log_density), checked(from_uniform), kl)
+
+
+def _check_label(label: jax.Array) -> None:
+    if jnp.ndim(label):
+        raise ValueError(f"label has shape {jnp.shape(label)}; expected one number, of one example: vmap over rows.")
+    check_integers("label", label)
 
 
 def _normal_quantile(u: jax.Array) -> jax.Array:
@@ -336,8 +346,7 @@ def _class_weights(label: jax.Array, num_classes: int) -> jax.Array:
 
 
 def _takes_label(sample: Callable[..., jax.Array]) -> bool:
-    if not callable(sample):
-        raise ValueError(f"sample is {sample!r}; expected a function (key, label) or (key).")
+    check_function("sample", sample, "(key, label) or (key)")
     signature = inspect.signature(sample)
     parameters = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     num_required = sum(p.default is p.empty for p in parameters)
@@ -346,11 +355,5 @@ def _takes_label(sample: Callable[..., jax.Array]) -> bool:
     return num_required == 2 or (len(parameters) > 1 and parameters[1].name == "label")
 
 
-def _check_count(name: str, value: int) -> None:
-    if not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} is {value!r}; expected an integer ≥ 1.")
-
-
 def _check_positive(name: str, value: float) -> None:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} is {value!r}; expected a positive number.")
+    check_number(name, value, "a positive number", above=0)

@@ -13,6 +13,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aae_jax.checks import check_count
+
 __all__ = [
     "add_line",
     "check_config",
@@ -20,6 +22,7 @@ __all__ = [
     "environment",
     "lock",
     "machine",
+    "make_folder",
     "provenance",
     "read_json",
     "without_options",
@@ -29,13 +32,42 @@ __all__ = [
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a JSON file, atomically; frozen dataclasses and numpy scalars become plain values."""
-    _replace(path, json.dumps(value, indent=2, default=_plain, allow_nan=False) + "\n")
+    """Writes a JSON file, atomically; frozen dataclasses and numpy scalars become plain values.
+
+    Raises:
+        ValueError: for numbers that JSON does not know.
+        TypeError: for what is no plain value.
+        OSError: if the file cannot be written.
+    """
+    _replace(path, _text(path, value, indent=2) + "\n")
+
+
+def _text(path: Path, value: Any, *, indent: int | None = None) -> str:
+    try:
+        return json.dumps(value, indent=indent, default=_plain, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(
+            f"{path} cannot be written as JSON: {error}; expected finite numbers, None for others."
+        ) from None
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder, with those above it.
+
+    Raises:
+        ValueError: if it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"The run folder {folder} cannot be written: {error.strerror}.") from None
 
 
 def _replace(path: Path, text: str) -> None:
     """Puts a whole file in place of what is there, or leaves that."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; expected the name of a file.")
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         partial.write_text(text)
@@ -49,29 +81,45 @@ def read_json(path: Path) -> Any:
 
     Raises:
         FileNotFoundError: if it is not there.
-        ValueError: if it is not JSON.
+        ValueError: if it is not JSON, or no file.
     """
     try:
         return json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(f"There is no {path.name} in {path.parent}: expected a run folder.") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError as error:
         raise ValueError(f"{path} is not valid JSON: {error}.") from None
 
 
 def add_line(path: Path, line: dict[str, Any]) -> None:
-    """Adds one line to a file of JSON lines."""
-    with path.open("a") as file:
-        file.write(json.dumps(line, default=_plain) + "\n")
+    """Adds one line to a file of JSON lines.
+
+    Raises:
+        ValueError: for numbers that JSON does not know.
+        OSError: if the file cannot be written.
+    """
+    text = _text(path, line)
+    try:
+        with path.open("a") as file:
+            file.write(text + "\n")
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def write_lines(path: Path, lines: Sequence[dict[str, Any]]) -> None:
     """Writes a file of JSON lines, atomically."""
-    _replace(path, "".join(json.dumps(line, default=_plain) + "\n" for line in lines))
+    _replace(path, "".join(_text(path, line) + "\n" for line in lines))
 
 
 def cut_lines(path: Path, count: int) -> list[dict[str, Any]]:
-    """Cuts a file of JSON lines back to its first `count`, those that a checkpoint covers, and gives these back."""
+    """Cuts a file of JSON lines back to its first `count`, those that a checkpoint covers, and gives these back.
+
+    Raises:
+        ValueError: if `count` is negative.
+    """
+    check_count("count", count, 0)
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     if len(lines) > count:
         _replace(path, "".join(lines[:count]))
@@ -84,7 +132,7 @@ def check_config(path: Path, config: Any, *, resume: bool) -> None:
     Raises:
         ValueError: if another config is there; names the fields that differ.
     """
-    new = json.loads(json.dumps(config, default=_plain))
+    new = json.loads(_text(path, config))
     if path.exists():
         if not resume:
             raise ValueError(f"{path.parent} holds a run: resume it (--resume), or choose another folder (--out).")
@@ -107,8 +155,8 @@ def lock(folder: Path) -> Iterator[None]:
     """
     import fcntl
 
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         file = (folder / ".lock").open("w")
     except OSError as error:
         raise ValueError(f"The run folder {folder} cannot be written: {error.strerror}.") from None
@@ -172,12 +220,19 @@ def without_options(command: str, options: Collection[str], switches: Collection
         options: names of fields, "data_dir" for --data-dir; the word after one goes with it.
         switches: likewise, of options that stand alone.
 
+    Raises:
+        ValueError: if a shell could not read it.
+
     Example:
         >>> without_options("python -m own --out '/a b' --seed=1 --resume", {"out"}, {"resume"})
         'python -m own --seed=1'
     """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ValueError(f"The command {command!r} cannot be read: {error}; expected words as in a shell.") from None
     kept, skip = [], False
-    for word in shlex.split(command):
+    for word in words:
         name = word.split("=")[0].removeprefix("--").replace("-", "_") if word.startswith("--") else ""
         if not skip and name not in {*options, *switches}:
             kept.append(word)

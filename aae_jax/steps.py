@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from aae_jax.checks import check_floats, check_function, check_instance, check_integers, check_key, check_rows
 from aae_jax.keys import derive
 from aae_jax.types import (
     Algorithm,
@@ -39,7 +40,12 @@ def update(
 
     Returns:
         `(params, opt_state, keys, batch) -> (params, opt_state, metrics)`.
+
+    Raises:
+        ValueError: if `phase` is no phase or `optimizer` no optimizer of optax.
     """
+    check_instance("phase", phase, Phase, "aae_jax.phases")
+    check_instance(f"The optimizer of {phase.name}", optimizer, optax.GradientTransformation, "optax")
 
     def apply(params: Params, opt_state: Tree, keys: Keys, batch: Batch) -> tuple[Params, Tree, Metrics]:
         trained = {name: params[name] for name in phase.trains}
@@ -74,7 +80,8 @@ def algorithm(
         `init(key) -> state` and `step(state, keys [B], batch) -> (state, metrics)`.
 
     Raises:
-        ValueError: if the optimizers do not match the phases.
+        ValueError: if the optimizers do not match the phases, a phase trains a network that is not there, or
+            `corrupt` is no function; when a step is taken, if the batch is not of floats, labels and a key for each.
 
     Example:
         >>> import jax, optax
@@ -85,7 +92,15 @@ def algorithm(
         >>> state = trainer.init(jax.random.key(0))
         >>> step = jax.jit(trainer.step, donate_argnums=0)
     """
+    check_instance("model", model, Model, "aae_jax.models")
+    if corrupt is not None:
+        check_function("corrupt", corrupt, "(key, image) -> input, such as aae_jax.corruption makes")
     phases = {phase.name: phase for phase in model.phases}
+    for name, phase in phases.items():
+        if unknown := sorted({*phase.trains} - {*model.networks}):
+            raise ValueError(
+                f"The phase {name!r} trains {unknown}; the model's networks are {sorted(model.networks)}."
+            )
     if set(optimizers) != set(phases):
         raise ValueError(
             f"Optimizers are given for {sorted(optimizers)}; the model's phases are {sorted(phases)}. "
@@ -102,6 +117,7 @@ def algorithm(
         return TrainState(jnp.zeros((), jnp.int32), params, opt_states)
 
     def step(state: TrainState, keys: jax.Array, batch: Batch) -> tuple[TrainState, Metrics]:
+        _check_batch(keys, batch)
         batch = _view(corrupt, keys, batch)
         params, opt_states = state.params, dict(state.opt_states)
         metrics: Metrics = {}
@@ -112,6 +128,17 @@ def algorithm(
         return TrainState(state.step + 1, params, opt_states), metrics
 
     return Algorithm(init, step)
+
+
+def _check_batch(keys: jax.Array, batch: Batch) -> None:
+    check_key("keys", keys)
+    check_instance("batch", batch, Batch, "aae_jax.Batch(input, image, label)")
+    check_rows(keys=keys, image=batch.image, label=batch.label)
+    for image in (batch.input, batch.image):
+        check_floats("The batch's image", image, "floats: bytes are divided by 255 first")
+    check_integers("The batch's labels", batch.label)
+    if batch.labeled is not None:
+        _check_batch(keys, batch.labeled)
 
 
 def _view(corrupt: Corruption | None, keys: jax.Array, batch: Batch) -> Batch:

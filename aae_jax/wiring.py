@@ -28,6 +28,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from aae_jax.checks import (
+    check_axes,
+    check_choice,
+    check_count,
+    check_function,
+    check_instance,
+    check_integers,
+    check_rows,
+)
 from aae_jax.keys import derive
 from aae_jax.types import Batch, Codes, Game, Head, Keys, Likelihood, Model, Network, Params, Phase, Prior
 
@@ -41,6 +50,7 @@ __all__ = [
     "label_conditioned_game",
     "one_hot",
     "prior_sampler",
+    "scores",
     "unconditional",
 ]
 
@@ -110,10 +120,29 @@ def autoencoder(
         likelihood: reads the decoder's raw output.
         decoder_input: `(params, codes, label) -> inputs`; the style alone by default.
         noise_size: numbers of standard normal noise beside the image. `encode_mean` puts zeros there.
+
+    Raises:
+        ValueError: if a part is not what it is called, or there are no heads; when called, if the encoder's output is
+            not as long as the heads together.
     """
+    check_instance("encoder", encoder, Network, "aae_jax.networks")
+    if not heads:
+        raise ValueError("heads is empty; expected a head for each code.")
+    for name, head in heads.items():
+        check_instance(f"The head of {name}", head, Head, "aae_jax.heads")
+    if decoder is not None:
+        check_instance("decoder", decoder, Network, "aae_jax.networks")
+        check_instance("likelihood", likelihood, Likelihood, "aae_jax.likelihoods")
+    check_function("decoder_input", decoder_input, "(params, codes, label) -> inputs")
+    check_count("noise_size", noise_size, 0)
+    size = sum(head.size for head in heads.values())
     ends = [sum(head.size for head in list(heads.values())[: i + 1]) for i in range(len(heads) - 1)]
 
     def split(raw: jax.Array) -> Codes:
+        if raw.ndim != 2 or raw.shape[-1] != size:
+            raise ValueError(
+                f"The encoder's output has shape {raw.shape}; expected [B, {size}], what the heads {[*heads]} read."
+            )
         return dict(zip(heads, jnp.split(raw, ends, axis=-1), strict=True))
 
     def encoder_inputs(image: jax.Array, keys: jax.Array | None) -> tuple[jax.Array, ...]:
@@ -146,6 +175,9 @@ def autoencoder(
         return Autoencoder(networks, *encoding, None, None, inputs)
 
     def decode_raw(params: Params, codes: Codes, label: jax.Array) -> jax.Array:
+        if missing := [name for name in heads if name not in codes]:
+            raise ValueError(f"codes has {sorted(codes)}; expected {[*heads]}, and {missing} is missing.")
+        check_rows(**codes, label=label)
         return decoder.apply(params["decoder"], *decoder_input(params, codes, label))
 
     def decode(params: Params, codes: Codes, label: jax.Array) -> jax.Array:
@@ -168,13 +200,19 @@ def code_game(network: str, discriminator: Network, prior: Prior, functions: Aut
         prior: of the code.
         functions: the autoencoder whose encoder plays.
         code: the code's name.
+
+    Raises:
+        ValueError: if a part is not what it is called; when called, if the discriminator has not one score a row.
     """
+    check_instance("discriminator", discriminator, Network, "aae_jax.networks")
+    check_instance("prior", prior, Prior, "aae_jax.priors")
+    check_instance("functions", functions, Autoencoder, "aae_jax.wiring.autoencoder")
 
     def real(params: Params, keys: Keys, batch: Batch) -> jax.Array:
         return jax.vmap(prior.sample)(derive(keys.draw, code), jnp.full(len(batch.label), -1))
 
     def discriminate(params: Params, sample: jax.Array, batch: Batch) -> jax.Array:
-        return discriminator.apply(params[network], sample)[:, 0]
+        return scores(discriminator.apply(params[network], sample))
 
     return Game(network, real, functions.generate, discriminate, fake=lambda codes: codes[code])
 
@@ -218,7 +256,11 @@ def label_conditioned_game(
         functions: the autoencoder whose encoder plays.
         code: the code's name.
         num_classes: K.
+
+    Raises:
+        ValueError: see `code_game`; if `num_classes` is no positive integer.
     """
+    check_count("num_classes", num_classes)
 
     def real(params: Params, keys: Keys, batch: Batch) -> jax.Array:
         return jax.vmap(prior.sample)(derive(keys.draw, code), batch.label)
@@ -226,10 +268,21 @@ def label_conditioned_game(
     def discriminate(params: Params, sample: jax.Array, batch: Batch) -> jax.Array:
         classes = one_hot(batch.label, num_classes)
         unlabeled = (batch.label[:, None] < 0).astype(classes.dtype)
-        return discriminator.apply(params[network], sample, jnp.concatenate([classes, unlabeled], axis=-1))[:, 0]
+        return scores(discriminator.apply(params[network], sample, jnp.concatenate([classes, unlabeled], axis=-1)))
 
     game = code_game(network, discriminator, prior, functions, code)
     return game._replace(real=real, discriminate=discriminate)
+
+
+def scores(output: jax.Array) -> jax.Array:
+    """A discriminator's output `[B, 1]` as logits `[B]`.
+
+    Raises:
+        ValueError: if it is of another shape.
+    """
+    if output.ndim != 2 or output.shape[1] != 1:
+        raise ValueError(f"The discriminator's output has shape {output.shape}; expected [B, 1], one logit a row.")
+    return output[:, 0]
 
 
 def one_hot(label: jax.Array, num_classes: int) -> jax.Array:
@@ -239,21 +292,33 @@ def one_hot(label: jax.Array, num_classes: int) -> jax.Array:
         >>> one_hot(jnp.array([1, -1]), 3).tolist()
         [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
     """
+    check_axes("label", label, "[B]")
+    check_integers("label", label)
+    check_count("num_classes", num_classes)
     # Nothing can be raised under jit, and zeros would pass for an unknown label.
     return jnp.where(label[:, None] < num_classes, jax.nn.one_hot(label, num_classes), jnp.nan)
 
 
 def unconditional(prior: Prior) -> Prior:
     """The prior as a game without labels teaches it: whatever the label, samples come from the whole."""
+    check_instance("prior", prior, Prior, "aae_jax.priors")
     return prior._replace(sample=lambda key, label: prior.sample(key, jnp.full((), -1)))
 
 
 def prior_sampler(
     priors: Mapping[str, Prior], decode: Callable[[Params, Codes, jax.Array], jax.Array]
 ) -> Callable[[Params, jax.Array, jax.Array], jax.Array]:
-    """`Model.sample`: decoded draws of the priors, by the name of their code."""
+    """`Model.sample`: decoded draws of the priors, by the name of their code.
+
+    Raises:
+        ValueError: if one of the priors is none; when called, if there are not as many labels as keys.
+    """
+    for name, prior in priors.items():
+        check_instance(f"The prior of {name}", prior, Prior, "aae_jax.priors")
 
     def sample(params: Params, keys: jax.Array, label: jax.Array) -> jax.Array:
+        check_rows(keys=keys, label=label)
+        check_integers("label", label)
         codes = {name: jax.vmap(prior.sample)(derive(keys, name), label) for name, prior in priors.items()}
         return decode(params, codes, label)
 
@@ -262,8 +327,10 @@ def prior_sampler(
 
 def drawing_classes(model: Model, num_classes: int) -> Model:
     """The model with a `sample` that draws a class where the label is −1, for decoders that have to be told one."""
+    check_count("num_classes", num_classes)
     sample = model.sample
-    assert sample is not None, "there must be something to sample"
+    if sample is None:
+        raise ValueError("The model has no sample; expected one with priors and a decoder.")
 
     def labeled(params: Params, keys: jax.Array, label: jax.Array) -> jax.Array:
         drawn = jax.vmap(lambda key: jax.random.randint(key, (), 0, num_classes))(derive(keys, "label"))
@@ -288,7 +355,16 @@ def bind(
         priors: to sample from, by the name of their code; None where there is nothing to sample.
         games: that the phases play.
         discriminators: networks by name, beside the autoencoder's own.
+
+    Raises:
+        ValueError: if a part is not what it is called, or a game has no discriminator of its name.
     """
+    check_instance("functions", functions, Autoencoder, "aae_jax.wiring.autoencoder")
+    for phase in phases:
+        check_instance("A phase", phase, Phase, "aae_jax.phases")
+    for game in games:
+        check_instance("A game", game, Game, "aae_jax.wiring.code_game")
+        check_choice("A game's network", game.network, {**functions.networks, **(discriminators or {})})
     return Model(
         networks={**functions.networks, **(discriminators or {})},
         phases=tuple(phases),

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aae_jax import configs
+from aae_jax.checks import check_count
 from aae_jax.data import Dataset
 from aae_jax.evaluation import error_rate, hungarian_error, majority_vote_error
 from experiments import command_line, reports, training
@@ -52,6 +53,17 @@ class Config(PaperOptions):
     batch_norm: Literal["none", "encoder", "autoencoder"] = "encoder"
     """Normalize over the batch: nothing, all layers of the encoder, or all of encoder and decoder."""
 
+    def check(self) -> None:
+        """Checks what can be checked before anything is loaded; see `Options`."""
+        super().check()
+        check_count("clusters", self.clusters, 2)
+        check_count("style_size", self.style_size)
+
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Checks what can be checked before anything is trained; see `Options`."""
+        super().check_dataset(dataset)
+        _model_config(self, dataset)
+
 
 PRESETS = command_line.preset_field(
     {
@@ -80,9 +92,13 @@ def main(config: Config) -> dict[str, Any]:
     return metrics
 
 
-def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
+def _model_config(config: Config, dataset: Dataset) -> configs.ModelConfig:
     sizes = {"code_size": config.style_size, "num_clusters": config.clusters}
-    model_config = config.model_config(AAE, dataset, **sizes)
+    return config.model_config(AAE, dataset, **sizes)
+
+
+def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
+    model_config = _model_config(config, dataset)
     scores = training.head_rule_error if dataset.num_classes else None
     return {AAE: training.train_model("clustering", config, model_config, dataset, AAE, scores=scores)}
 

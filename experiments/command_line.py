@@ -7,9 +7,10 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from aae_jax import hosts
+from aae_jax.checks import check_choice, nearest
 from aae_jax.interrupts import Stopped
 
 __all__ = ["guarded", "preset_field", "run"]
@@ -34,6 +35,7 @@ def run(
 
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     default = presets[_preset(arguments, list(presets))]
+    guarded(lambda: _check_names(arguments, type(default)))
     description = (sys.modules[main.__module__].__doc__ or "").strip()
     config = tyro.cli(type(default), default=default, args=arguments, description=description)
     _repeat_bits()
@@ -51,6 +53,31 @@ def guarded(work: Callable[[], Any]) -> Any:
         _leave(128 + stop.number, f"{stop}; the same command with --resume goes on from there")
     except KeyboardInterrupt:
         _leave(130, "stopped; the same command with --resume goes on from the last checkpoint, if there is one")
+
+
+def _check_names(arguments: Sequence[str], kind: Any) -> None:
+    """Unknown options and choices, told from the nearest known ones; whatever else is wrong with a word tyro says."""
+    hints = {field.name: get_type_hints(kind)[field.name] for field in dataclasses.fields(kind)}
+    known = {*hints, "help", *(f"no_{name}" for name, hint in hints.items() if hint is bool)}
+    option = ""
+    for word in arguments:
+        value: str | None = word
+        if word.startswith("--"):
+            given, equals, after = word[2:].partition("=")
+            option, value = given.replace("-", "_"), after if equals else None
+            if option not in known and not option.startswith("tyro_"):
+                near = nearest(option, known).replace("_", "-")
+                raise ValueError(f"There is no option --{given}.{near} --help lists them all.")
+        choices = _choices(hints.get(option))
+        if choices and value is not None:
+            check_choice(option, value, choices)
+
+
+def _choices(hint: Any) -> tuple[str, ...]:
+    """The words that an option takes, one or several of them; none where it takes others."""
+    if get_origin(hint) is tuple:
+        hint = get_args(hint)[0]
+    return get_args(hint) if get_origin(hint) is Literal else ()
 
 
 def _preset(arguments: Sequence[str], names: Sequence[str]) -> str:

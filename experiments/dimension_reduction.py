@@ -22,10 +22,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from aae_jax import models
+from aae_jax.checks import check_count, check_number
 from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate, head_rule, nearest_label
 from experiments import command_line, reports, training
-from experiments.options import PaperOptions
+from experiments.options import PaperOptions, check_labels, check_selection
 
 PANELS = {"2d_1000": (2, 1000), "2d_100": (2, 100), "2d_unsupervised": (2, 0), "10d_100": (10, 100)}
 """Numbers of the code, and labels."""
@@ -51,6 +52,19 @@ class Config(PaperOptions):
     eta: float = 4.0
     """The distance below which cluster heads repel each other; they start from N(0, eta²)."""
 
+    def check(self) -> None:
+        """Checks what can be checked before anything is loaded; see `Options`."""
+        super().check()
+        check_selection("panels", self.panels)
+        check_count("clusters", self.clusters, 2)
+        check_number("eta", self.eta, "a distance above 0", above=0)
+
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Checks what can be checked before anything is trained; see `Options`."""
+        super().check_dataset(dataset)
+        check_labels(dataset, "dimension_reduction")
+        _jobs(self, dataset)
+
 
 _SMOKE = Config(epochs=1, drops=(), width=16, panels=("2d_100", "2d_unsupervised"))
 PRESETS = command_line.preset_field(
@@ -75,10 +89,9 @@ def main(config: Config) -> dict[str, Any]:
     return metrics
 
 
-def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
+def _jobs(config: Config, dataset: Dataset) -> dict[str, tuple[Any, np.ndarray | None]]:
+    """The model of each panel, and the labeled images of each seed, if any."""
     jobs, label = {}, dataset.train.label
-    if not dataset.num_classes:
-        raise ValueError(f"{dataset.name} has no labels, and this experiment is judged by them.")
     for panel in config.panels:
         size, num_labels = PANELS[panel]
         options = {"code_size": size, "eta": config.eta, "num_clusters": 0 if num_labels else config.clusters}
@@ -86,6 +99,10 @@ def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
         seeds = range(config.seed, config.seed + config.seeds)
         labeled = np.stack([labeled_subset(label, num_labels, seed) for seed in seeds]) if num_labels else None
         jobs[panel] = config.model_config(variant, dataset, **options), labeled
+    return jobs
+
+
+def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
     return {
         panel: training.train_model(
             "dimension_reduction",
@@ -96,7 +113,7 @@ def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
             labeled=labeled,
             scores=training.head_rule_error if labeled is None else training.validation_error,
         )
-        for panel, (model_config, labeled) in jobs.items()
+        for panel, (model_config, labeled) in _jobs(config, dataset).items()
     }
 
 

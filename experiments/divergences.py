@@ -37,6 +37,7 @@ import optax
 
 from aae_jax import algorithm, derive, likelihoods, losses, models, networks, priors, row_keys, runs
 from aae_jax.certificates import certificate
+from aae_jax.checks import check_count, check_folder, check_number
 from aae_jax.types import Batch, Keys, Model, Network, TrainState
 from experiments import command_line, reports
 
@@ -69,10 +70,18 @@ class Config:
     discriminator_steps: int = 3000
     """Updates of the discriminators against a fixed q."""
 
-    def __post_init__(self) -> None:
-        for name in ("seeds", "spacing", "game_steps", "discriminator_steps"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; expected a number above 0.")
+    def check(self) -> None:
+        """Checks what can be checked before work starts.
+
+        Raises:
+            ValueError: for an option out of range.
+        """
+        for name in ("seeds", "game_steps", "discriminator_steps"):
+            check_count(name, getattr(self, name))
+        check_number("spacing", self.spacing, "a number above 0", above=0)
+        if not 0 <= self.seed <= self.seed + self.seeds - 1 < 2**32:
+            raise ValueError(f"seed is {self.seed}; expected {self.seeds} seeds from 0 to 2³² − 1.")
+        check_folder("out", self.out)
 
 
 _SMOKE = Config(seeds=1, spacing=0.5, game_steps=20, discriminator_steps=300, out=Path("runs/divergences_smoke"))
@@ -115,6 +124,7 @@ GAMES: dict[str, tuple[str, Callable[[jax.Array], jax.Array]]] = {
 
 def main(config: Config) -> dict[str, Any]:
     """Descends, plays, judges, draws; returns the metrics."""
+    config.check()
     started = time.time()
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in ("out", "resume")}
     with runs.lock(config.out):

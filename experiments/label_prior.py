@@ -21,11 +21,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from aae_jax import configs, derive, priors, row_keys
+from aae_jax.checks import check_number
 from aae_jax.data import Dataset, labeled_subset
-from aae_jax.evaluation import error_rate, nearest_label, prior_match
+from aae_jax.evaluation import error_rate, nearest_label, num_cells_for, prior_match
 from aae_jax.types import Prior
 from experiments import command_line, reports, training
-from experiments.options import Options
+from experiments.options import Options, check_labels
 
 PRIORS: tuple[Literal["gaussian_mixture", "swiss_roll"], ...] = ("gaussian_mixture", "swiss_roll")
 
@@ -42,8 +43,15 @@ class Config(Options):
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
         super().check()
-        if not 0 < self.labeled_fraction <= 1:
-            raise ValueError(f"labeled_fraction is {self.labeled_fraction}; expected a fraction in (0, 1].")
+        if self.labeled_fraction != 1:
+            check_number("labeled_fraction", self.labeled_fraction, "a fraction in (0, 1]", above=0, below=1)
+
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Checks what can be checked before anything is trained; see `Options`."""
+        super().check_dataset(dataset)
+        check_labels(dataset, "label_prior")
+        num_cells_for(len(dataset.test.image))
+        _known(self, dataset)
 
 
 PRESETS = command_line.preset_field(
@@ -77,13 +85,18 @@ def main(config: Config) -> dict[str, Any]:
     return metrics
 
 
-def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
+def _known(config: Config, dataset: Dataset) -> np.ndarray:
+    """`[S, N]`, what each seed knows of the training images' classes."""
     label = dataset.train.label
     known = np.full((config.seeds, len(label)), -1, np.int32)
     for index, of_seed in enumerate(known):
         labeled = labeled_subset(label, round(config.labeled_fraction * len(label)), config.seed + index)
         of_seed[labeled] = label[labeled]
-    trained = {}
+    return known
+
+
+def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
+    known, trained = _known(config, dataset), {}
     for name in PRIORS:
         model_config = config.model_config("label_conditioned_aae", dataset, prior=name)
         trained[name] = training.train_model("label_prior", config, model_config, dataset, name, labels=known)

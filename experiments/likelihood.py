@@ -26,6 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aae_jax import configs, derive, row_keys
+from aae_jax.checks import check_count, check_number
 from aae_jax.data import Dataset
 from aae_jax.evaluation import (
     PROTOCOL_SIGMAS,
@@ -44,11 +45,13 @@ from aae_jax.evaluation import (
 from aae_jax.loop import progress
 from aae_jax.types import Model, Params
 from experiments import command_line, optimizers, reports, training
-from experiments.options import PaperOptions
+from experiments.options import PaperOptions, check_selection
 
 GAN_RATES = {"discriminator": 2e-4, "generator": 2e-4}
 BLOCK = 1000
 """Samples at once."""
+NEIGHBORS = 5
+"""Of a Fréchet distance's companions, precision, recall and coverage."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,9 +82,22 @@ class Config(PaperOptions):
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
         super().check()
+        check_selection("models", self.models)
+        check_count("code_size", self.code_size)
+        check_number("prior_std", self.prior_std, "a number above 0", above=0)
         if self.samples < BLOCK or self.samples % BLOCK or self.many_samples < 0 or self.many_samples % BLOCK:
             raise ValueError(
                 f"samples is {self.samples} and many_samples {self.many_samples}; expected multiples of {BLOCK}."
+            )
+
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Checks what can be checked before anything is trained; see `Options`."""
+        super().check_dataset(dataset)
+        fewest = min(len(dataset.validation.image), len(dataset.test.image))
+        if fewest <= NEIGHBORS:
+            raise ValueError(
+                f"{dataset.name}: a held-out split has {fewest} examples; expected more than {NEIGHBORS}, as many as "
+                "precision and coverage look at."
             )
 
 
@@ -213,7 +229,7 @@ def _measures(
         return np.log(np.maximum(training.class_probabilities(judge, images), 1e-30))
 
     seen, real = features(images), features(test)
-    found = {"frechet_distance": frechet_distance(real, seen), **precision_recall_coverage(real, seen)}
+    found = {"frechet_distance": frechet_distance(real, seen), **precision_recall_coverage(real, seen, k=NEIGHBORS)}
     return {f"{name}/{metric}": float(value) for metric, value in found.items()}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import optax
 
+from aae_jax.checks import check_number
 from aae_jax.types import Model, Optimizers
 
 __all__ = ["FIRST_DECAY", "MOMENTA", "RATES", "OptimizersOf", "adam", "sgd"]
@@ -25,9 +26,17 @@ def adam(rates: Mapping[str, float] = RATES, *, first_decay: Mapping[str, float]
     Args:
         rates: first learning rates by phase.
         first_decay: Adam's b1 by phase.
+
+    Raises:
+        ValueError: for a rate or decay out of range; when called, for a phase that has none.
     """
+    _check_rates(rates)
+    for phase, decay in first_decay.items():
+        check_number(f"The first decay of {phase}", decay, "a number in [0, 1)", least=0, below=1)
 
     def make(model: Model, steps_per_epoch: int, epochs: int) -> Optimizers:
+        _check_phases(model, rates)
+        _check_phases(model, first_decay)
         return {
             phase.name: optax.adam(
                 optax.cosine_decay_schedule(rates[phase.name], steps_per_epoch * epochs, alpha=0.05),
@@ -47,15 +56,15 @@ def sgd(rates: Mapping[str, float], *, drops: Sequence[int]) -> OptimizersOf:
         drops: epochs after which the rates are divided by ten.
 
     Raises:
-        ValueError: for a negative rate, or if the epochs do not rise from at least 1.
+        ValueError: for a negative rate, or if the epochs do not rise from at least 1; when called, for a phase that
+            has no rate.
     """
-    for phase, rate in rates.items():
-        if not rate >= 0:
-            raise ValueError(f"The learning rate of {phase} is {rate}; expected a number ≥ 0.")
+    _check_rates(rates)
     if list(drops) != sorted({*drops}) or min(drops, default=1) < 1:
         raise ValueError(f"drops is {tuple(drops)}; expected rising epochs, 1 or later.")
 
     def make(model: Model, steps_per_epoch: int, epochs: int) -> Optimizers:
+        _check_phases(model, rates)
         factors = {steps_per_epoch * drop: 0.1 for drop in drops}
         return {
             phase.name: optax.sgd(
@@ -65,3 +74,13 @@ def sgd(rates: Mapping[str, float], *, drops: Sequence[int]) -> OptimizersOf:
         }
 
     return make
+
+
+def _check_rates(rates: Mapping[str, float]) -> None:
+    for phase, rate in rates.items():
+        check_number(f"The learning rate of {phase}", rate, "a number ≥ 0", least=0)
+
+
+def _check_phases(model: Model, numbers: Mapping[str, float]) -> None:
+    if missing := [phase.name for phase in model.phases if phase.name not in numbers]:
+        raise ValueError(f"There are numbers for the phases {sorted(numbers)}; expected some for {missing} too.")

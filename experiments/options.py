@@ -1,23 +1,57 @@
 """The options that all experiments share, and what follows from them."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from aae_jax import ModelConfig, TrainingConfig, corruption, data
+from aae_jax import ModelConfig, Rows, TrainingConfig, corruption, data, loop
+from aae_jax.checks import check_count, check_folder
 from aae_jax.data import Dataset
 from aae_jax.feeds import Stream
 from aae_jax.types import Corruption, Precision
 from experiments import optimizers
 from experiments.optimizers import OptimizersOf
 
-__all__ = ["Options", "PaperOptions"]
+__all__ = ["Options", "PaperOptions", "check_labels", "check_selection"]
 
 _ELSEWHERE = (
     *("preset", "dataset", "data_dir", "manual_dir", "out", "resume", "seed", "seeds", "epochs", "batch_size"),
     *("checkpoint_epochs", "devices", "stream", "width", "precision", "coordinator", "processes", "process"),
 )
 """Options that a run's config holds under other names, or that its numbers do not depend on."""
+
+
+def check_labels(dataset: Dataset, experiment: str) -> None:
+    """Checks that each split has labels, of two classes or more.
+
+    Args:
+        dataset: what was loaded.
+        experiment: that needs them.
+
+    Raises:
+        ValueError: if not.
+    """
+    for name in ("train", "validation", "test"):
+        if dataset.num_classes < 2 or not (getattr(dataset, name).label >= 0).any():
+            raise ValueError(
+                f"{dataset.name} has {dataset.num_classes} classes, and its {name} split may hold no label but -1; "
+                f"{experiment} needs labels of at least 2 classes in each split."
+            )
+
+
+def check_selection(name: str, chosen: Sequence[str]) -> None:
+    """Checks that an option names one thing or more, each once.
+
+    Args:
+        name: of the option.
+        chosen: its value.
+
+    Raises:
+        ValueError: if not.
+    """
+    if not chosen or len({*chosen}) < len(chosen):
+        raise ValueError(f"{name} is {tuple(chosen)}; expected one or more, each once.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,19 +109,39 @@ class Options:
         Raises:
             ValueError: for an option out of range.
         """
-        if self.seeds < 1:
-            raise ValueError(f"seeds is {self.seeds}; expected at least 1.")
-        if self.width < 1:
-            raise ValueError(f"width is {self.width}; expected at least 1.")
-        self.training(self.seed)
+        for name in ("seeds", "width"):
+            check_count(name, getattr(self, name))
+        check_folder("out", self.out)
+        self.training(self.all_seeds())
         self.corruption()
 
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Checks what can be checked before anything is trained or written.
+
+        Args:
+            dataset: what was loaded.
+
+        Raises:
+            ValueError: if the data do not go with the options.
+        """
+        data.check_batch_size(dataset, self.batch_size)
+        loop.check(Rows(dataset.train.image, dataset.train.label), self.training(self.all_seeds()))
+        if len(dataset.validation.image) < 2:
+            raise ValueError(
+                f"{dataset.name}: the validation split has {len(dataset.validation.image)} examples; expected 2 or "
+                "more, to judge games on."
+            )
+
     def load(self) -> Dataset:
-        """The data set, checked to fill a batch, after the options are checked."""
+        """The data set, checked to go with the options, after these are checked."""
         self.check()
         dataset = data.load(self.dataset, data_dir=self.data_dir, manual_dir=self.manual_dir)
-        data.check_batch_size(dataset, self.batch_size)
+        self.check_dataset(dataset)
         return dataset
+
+    def all_seeds(self) -> int | tuple[int, ...]:
+        """The seed, or where there are several all of them."""
+        return tuple(self.seed + index for index in range(self.seeds)) if self.seeds > 1 else self.seed
 
     def training(self, seed: int | tuple[int, ...], epochs: int | None = None) -> TrainingConfig:
         """How long and on what terms one model is trained.
@@ -159,6 +213,11 @@ class PaperOptions(Options):
         """Checks what can be checked before anything is loaded; see `Options`."""
         super().check()
         self.optimizers()
+        if self.batch_norm != "none" and self.batch_size < 2:
+            raise ValueError(
+                f"batch_norm is {self.batch_norm!r} and batch_size {self.batch_size}; expected none, or batches of 2 "
+                "or more: one row is its own mean."
+            )
 
     def load(self) -> Dataset:
         """The data set, checked to fill a batch, standardized where that is wanted."""

@@ -22,7 +22,7 @@ import numpy as np
 
 from aae_jax import ModelConfig, configs, derive, row_keys
 from aae_jax.data import Dataset
-from aae_jax.evaluation import prior_match, realism
+from aae_jax.evaluation import num_cells_for, prior_match, realism
 from aae_jax.types import Model, Params, Prior
 from experiments import command_line, reports, training
 from experiments.options import Options
@@ -38,6 +38,11 @@ class Config(Options):
     """The run folder."""
     checkpoint_epochs: int = 10
     """Epochs between two checkpoints."""
+
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Checks what can be checked before anything is trained; see `Options`."""
+        super().check_dataset(dataset)
+        num_cells_for(len(dataset.test.image))
 
 
 PRESETS = command_line.preset_field(

@@ -92,8 +92,15 @@ def _provenance(folder: Path) -> dict[str, Any]:
 
 
 def first_seed(folder: Path) -> int:
-    """The index of the first seed of a run that has evidence: that did not diverge."""
-    return min(int(path.stem.split("_")[1]) for path in folder.glob("evidence_*.npz"))
+    """The index of the first seed of a run that has evidence: that did not diverge.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    found = [int(path.stem.split("_")[1]) for path in folder.glob("evidence_*.npz")]
+    if not found:
+        raise FileNotFoundError(f"There is no evidence_0.npz or the like in {folder}: expected a finished run.")
+    return min(found)
 
 
 def summarize(of_seeds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
@@ -179,5 +186,15 @@ def write_final(
 
 
 def logs(path: Path) -> list[dict[str, Any]]:
-    """The lines of a `metrics.jsonl`."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    """The lines of a `metrics.jsonl`.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+        ValueError: if a line is not JSON.
+    """
+    try:
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no {path.name} in {path.parent}: expected the log of a training.") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON, a line each: {error}.") from None

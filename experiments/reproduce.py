@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aae_jax import runs
+from aae_jax.checks import check_choice, check_count
 from experiments import command_line, reports
 from experiments.items import ITEMS, Item
 
@@ -60,6 +61,7 @@ PRESETS = command_line.preset_field({"laptop": Config(), "smoke": Config(), "pap
 
 def main(config: Config) -> None:
     """Prints the tables, or does what the options ask for."""
+    _check(config)
     if config.run is not None:
         _run(config)
     elif config.record is not None:
@@ -71,9 +73,21 @@ def main(config: Config) -> None:
         print(markdown())
 
 
+def _check(config: Config) -> None:
+    """Checks the options before anything is done, and that they ask for one thing."""
+    check_count("seeds", config.seeds)
+    asked = [name for name in ("run", "record", "write") if getattr(config, name) not in (None, False)]
+    if len(asked) > 1:
+        raise ValueError(f"The options {' and '.join(asked)} were given; expected one of them at a time.")
+    if config.run is not None:
+        check_choice("run", config.run, ITEMS)
+    for option, of in (("name", "record"), ("out", "run"), ("resume", "run")):
+        if getattr(config, option) and of not in asked:
+            raise ValueError(f"{option} is {str(getattr(config, option))!r}, which goes with --{of} alone.")
+
+
 def _run(config: Config) -> None:
-    if config.run not in ITEMS:
-        raise ValueError(f"There is no item {config.run!r}; expected one of {', '.join(ITEMS)}.")
+    assert config.run is not None, "an item was asked for"
     places = {name: getattr(config, name) for name in ("data_dir", "manual_dir")}
     options = {"preset": config.preset, "seeds": config.seeds, "out": config.out or Path("runs", config.run), **places}
     words = [sys.executable, *command(ITEMS[config.run], {k: v for k, v in options.items() if v is not None})]
@@ -107,9 +121,15 @@ def record(folder: Path, name: str) -> Path:
         That folder.
 
     Raises:
-        ValueError: if the run's code was not committed.
+        FileNotFoundError: if the run is not finished.
+        ValueError: if the run's code was not committed, its `final.json` is none, or `name` is a path.
     """
+    if not name or Path(name).name != name:
+        raise ValueError(f"name is {name!r}; expected the name of a folder, without a path.")
     final = runs.read_json(folder / "final.json")
+    missing = [name for name in ("commit", "dirty") if not isinstance(final, dict) or name not in final]
+    if missing:
+        raise ValueError(f"{folder / 'final.json'} lacks {missing}; expected what a finished experiment leaves.")
     commits = final.get("commits", [final["commit"]])
     if final["dirty"] is not False or len(commits) != 1 or not final["commit"]:
         raise ValueError(
@@ -119,10 +139,13 @@ def record(folder: Path, name: str) -> Path:
     final["config"] = {option: value for option, value in final["config"].items() if option not in PLACES}
     final["config"]["dataset"] = Path(final["config"]["dataset"]).name
     final["command"] = runs.without_options(final["command"], PLACES - {"resume"}, {"resume"})
+    evidence = sorted(folder.glob("evidence_*.npz"))
+    if not evidence:
+        raise ValueError(f"There is no evidence in {folder}; expected what a finished experiment leaves.")
     kept = RESULTS / name
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
-    for path in folder.glob("evidence_*.npz"):
+    for path in evidence:
         shutil.copyfile(path, kept / path.name)
     runs.write_json(kept / "final.json", final)
     return kept

@@ -22,10 +22,11 @@ from typing import Any, Literal
 import numpy as np
 
 from aae_jax import configs
+from aae_jax.checks import check_count
 from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate
 from experiments import command_line, reports, training
-from experiments.options import PaperOptions
+from experiments.options import PaperOptions, check_labels
 
 AAE, PLAIN = "semi_supervised_aae", "plain_network"
 
@@ -53,8 +54,15 @@ class Config(PaperOptions):
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
         super().check()
-        if self.plain_epochs < 1:
-            raise ValueError(f"plain_epochs is {self.plain_epochs}; expected at least 1.")
+        check_count("plain_epochs", self.plain_epochs)
+        check_count("style_size", self.style_size)
+        check_count("labels", self.labels, 0, ", or 0 for all")
+
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Checks what can be checked before anything is trained; see `Options`."""
+        super().check_dataset(dataset)
+        check_labels(dataset, "semi_supervised")
+        _labeled(self, dataset)
 
 
 PRESETS = command_line.preset_field(

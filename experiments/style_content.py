@@ -19,10 +19,11 @@ import jax
 import numpy as np
 
 from aae_jax import configs, derive, row_keys
+from aae_jax.checks import check_count
 from aae_jax.data import Dataset
 from aae_jax.evaluation import error_rate, nearest_label
 from experiments import command_line, reports, training
-from experiments.options import PaperOptions
+from experiments.options import PaperOptions, check_labels
 
 AAE = "supervised_aae"
 
@@ -39,6 +40,16 @@ class Config(PaperOptions):
     """Epochs after which all learning rates are divided by ten."""
     style_size: int = 15
     """Numbers of the style."""
+
+    def check(self) -> None:
+        """Checks what can be checked before anything is loaded; see `Options`."""
+        super().check()
+        check_count("style_size", self.style_size)
+
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Checks what can be checked before anything is trained; see `Options`."""
+        super().check_dataset(dataset)
+        check_labels(dataset, "style_content")
 
 
 PRESETS = command_line.preset_field(

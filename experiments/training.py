@@ -191,7 +191,7 @@ def train_model(
         scores: see `train`.
     """
     seeds = tuple(config.seed + index for index in range(config.seeds))
-    terms = config.training(seeds if len(seeds) > 1 else seeds[0], epochs)
+    terms = config.training(config.all_seeds(), epochs)
     job = Job(experiment, config.dataset, model_config, terms, config.settings())
     folders = [config.out / f"seed_{index}" / name for index in range(len(seeds))]
     together = config.out / "seeds" / name if len(seeds) > 1 else folders[0]

@@ -206,8 +206,8 @@ def test_a_folder_is_not_overwritten_but_begun_anew_on_resume(finished, monkeypa
 
 
 def test_counts_are_positive():
-    with pytest.raises(ValueError, match="seeds is 0; expected a number above 0"):
-        divergences.Config(seeds=0)
+    with pytest.raises(ValueError, match="seeds is 0; expected an integer ≥ 1"):
+        divergences.Config(seeds=0).check()
 
 
 @pytest.mark.slow

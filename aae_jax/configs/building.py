@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from aae_jax import adapters, heads, likelihoods, losses, models, networks, priors
+from aae_jax.checks import check_instance
 from aae_jax.configs.model_config import ModelConfig
 from aae_jax.types import Head, Likelihood, Model, Network, Prior
 
@@ -24,6 +25,7 @@ def build_prior(config: ModelConfig) -> Prior:
 
     It has ten parts where it has parts, and one for each class where the classes are to fill them.
     """
+    check_instance("config", config, ModelConfig, "aae_jax.ModelConfig")
     num_parts = config.num_classes if config.variant == "label_conditioned_aae" else 10
     match config.prior:
         case "gaussian":
@@ -38,6 +40,7 @@ def build_prior(config: ModelConfig) -> Prior:
 
 def build_likelihood(config: ModelConfig) -> Likelihood:
     """The config's likelihood."""
+    check_instance("config", config, ModelConfig, "aae_jax.ModelConfig")
     match config.likelihood:
         case "bernoulli":
             return likelihoods.bernoulli()
@@ -55,7 +58,11 @@ def build(config: ModelConfig, *, axis_name: str | None = None, in_data_units: b
         axis_name: of the mapped axis over which batches are sharded; for batch norm.
         in_data_units: take and give rows as they are in the data, rather than standardized. Data that are not
             standardized are the same either way.
+
+    Raises:
+        ValueError: if `config` is none.
     """
+    check_instance("config", config, ModelConfig, "aae_jax.ModelConfig")
     model = _build(config, axis_name)
     if in_data_units and config.shift is not None and config.scale is not None:
         return adapters.standardized(model, jnp.array(config.shift), jnp.array(config.scale))

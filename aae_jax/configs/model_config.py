@@ -1,9 +1,9 @@
 """The options of a model, and which of them go together."""
 
 import dataclasses
-import difflib
 from typing import Literal, get_args, get_origin, get_type_hints
 
+from aae_jax.checks import check_choice, check_count, check_number
 from aae_jax.types import BatchNorm, Precision
 
 __all__ = ["ModelConfig"]
@@ -79,23 +79,53 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(ModelConfig).items():
-            value, choices = getattr(self, name), get_args(hint)
-            if get_origin(hint) is Literal and value not in choices:
-                near = difflib.get_close_matches(str(value), choices, 1)
-                hint_at = f" Did you mean {near[0]!r}?" if near else ""
-                raise ValueError(f"{name} is {value!r}; expected one of {', '.join(choices)}.{hint_at}")
-        if self.code_size < 1:
-            raise ValueError(f"code_size is {self.code_size}; expected at least 1.")
-        if self.noise_size < 1:
-            raise ValueError(f"noise_size is {self.noise_size}; expected at least 1.")
-        if not self.eta > 0:
-            raise ValueError(f"eta is {self.eta}; expected a distance above 0.")
+            if get_origin(hint) is Literal:
+                check_choice(name, getattr(self, name), get_args(hint))
+        self._check_numbers()
         if self.variant in _LEARNS_FROM_LABELS and self.num_classes < 2:
             raise ValueError(
                 f"{self.variant} learns from labels and needs at least 2 classes; the data have {self.num_classes}."
             )
         self._check_clusters()
         self._check_prior()
+
+    def _check_numbers(self) -> None:
+        for name, least in (("num_classes", 0), ("num_clusters", 0), ("code_size", 1), ("noise_size", 1)):
+            check_count(name, getattr(self, name), least)
+        for name in ("prior_std", "likelihood_std", "eta"):
+            check_number(name, getattr(self, name), "a number above 0", above=0)
+        if self.weight_std is not None:
+            check_number("weight_std", self.weight_std, "a number above 0, or None", above=0)
+        for name in ("image_shape", "hidden_sizes", "shift", "scale"):
+            value = getattr(self, name)
+            if not isinstance(value, tuple) and (name in ("image_shape", "hidden_sizes") or value is not None):
+                raise ValueError(f"{name} is {value!r}; expected a tuple of numbers.")
+        for name in ("image_shape", "hidden_sizes"):
+            for size in getattr(self, name):
+                check_count(f"A size of {name}, {getattr(self, name)},", size)
+        if len(self.image_shape) not in (1, 3):
+            raise ValueError(
+                f"image_shape is {self.image_shape}; expected (height, width, channels), or (columns,) of a table."
+            )
+        if self.network == "convolutional" and len(self.image_shape) != 3:
+            raise ValueError(
+                f"network is 'convolutional' and image_shape {self.image_shape}, a table's; expected 'mlp', or images."
+            )
+        self._check_standardization()
+
+    def _check_standardization(self) -> None:
+        shift, scale = self.shift, self.scale
+        if shift is None and scale is None:
+            return
+        if shift is None or scale is None or not len(shift) == len(scale) == self.image_shape[-1]:
+            raise ValueError(
+                f"shift is {shift!r} and scale {scale!r}; expected both, of {self.image_shape[-1]} numbers, one for "
+                "each channel or column."
+            )
+        for number in shift:
+            check_number("shift", number, "finite numbers")
+        for number in scale:
+            check_number("scale", number, "positive numbers", above=0)
 
     def _check_clusters(self) -> None:
         if self.variant not in _FINDS_CLUSTERS:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from aae_jax import adapters, runs
 from aae_jax.checkpoints import checkpoints
+from aae_jax.checks import nearest
 from aae_jax.configs.building import build
 from aae_jax.configs.model_config import ModelConfig
 from aae_jax.types import Batch, Model, Params
@@ -25,7 +26,13 @@ def save(folder: Path | str, params: Params, *, best: bool = False) -> None:
         folder: of one training.
         params: to evaluate with, moments of batch norm included.
         best: whether they are those of the best epoch rather than the last.
+
+    Raises:
+        ValueError: if `params` are no networks' variables, or the folder cannot be written.
     """
+    if not isinstance(params, dict) or not jax.tree.leaves(params):
+        raise ValueError(f"params is {type(params).__name__}; expected the variables of networks, by name.")
+    runs.make_folder(Path(folder) / _FOLDERS[best])
     with checkpoints(Path(folder) / _FOLDERS[best]) as saved:
         saved.replace(0, params)
 
@@ -49,7 +56,7 @@ def load(folder: Path | str, *, best: bool = False) -> tuple[Model, Params, Mode
     model = build(config, in_data_units=True)
     params = folder / _FOLDERS[best]
     if not params.is_dir():
-        raise FileNotFoundError(f"There is no {params}: the run is not finished; go on with --resume.")
+        raise FileNotFoundError(f"There are no parameters in {params}: the run is not finished; go on with --resume.")
     like = jax.eval_shape(lambda key: _evaluation_params(model, config, key), jax.random.key(0))
     with checkpoints(params) as saved:
         restored = saved.restore(like)
@@ -67,13 +74,17 @@ def _evaluation_params(model: Model, config: ModelConfig, key: jax.Array) -> Par
 
 
 def _from_json(value: Any, folder: Path) -> ModelConfig:
-    fields = {field.name for field in dataclasses.fields(ModelConfig)}
+    fields = {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(ModelConfig)}
     settings = value.get("model") if isinstance(value, dict) else None
-    if not isinstance(settings, dict) or not set(settings) <= fields:
-        unknown = sorted(set(settings or ()) - fields)
-        raise ValueError(
-            f"{folder / 'config.json'} does not describe a model"
-            + (f": unknown fields {unknown}." if unknown else ": it has no 'model'.")
-        )
+    problem = f"{folder / 'config.json'} does not describe a model"
+    if not isinstance(settings, dict):
+        raise ValueError(f"{problem}: it has no 'model'.")
+    if unknown := sorted({*settings} - {*fields}):
+        raise ValueError(f"{problem}: unknown fields {unknown}.{nearest(unknown[0], fields)}")
+    if missing := [name for name, required in fields.items() if required and name not in settings]:
+        raise ValueError(f"{problem}: the fields {missing} are missing.")
     plain: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
-    return ModelConfig(**plain)
+    try:
+        return ModelConfig(**plain)
+    except ValueError as error:
+        raise ValueError(f"{problem}: {error}") from None

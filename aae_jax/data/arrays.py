@@ -1,7 +1,6 @@
 """A user's own arrays: an ``.npz`` file of images or of a table, or an ``.npy`` file of images that is mapped."""
 
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -70,17 +69,16 @@ def load_npy(path: str) -> Dataset:
 
 
 def _map(path: str) -> np.ndarray:
+    _check_file(path)
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such file") from None
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path}: not an .npy file, or a truncated one: {error}") from error
+        # By name: numpy.load would open an .npz or a pickle whatever it is called.
+        return np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # a damaged header makes numpy raise almost anything
+        raise ValueError(f"{path}: not an .npy file, or a truncated one: {_one_line(error)}") from error
 
 
 def _read(path: str) -> dict[str, np.ndarray]:
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+    _check_file(path)
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path}: not an .npz file, or a truncated one; write it by numpy.savez(path, images=...)")
     try:
@@ -90,9 +88,25 @@ def _read(path: str) -> dict[str, np.ndarray]:
             # A file with "label" or "y" is not taken for one without labels.
             if "images" not in keys or keys - {"images", "labels"}:
                 raise ValueError(f"its arrays are {sorted(keys)}; expected 'images' and, if there are any, 'labels'")
-            return {key: file[key] for key in keys}
-    except (ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: {error}") from error
+            found = {key: file[key] for key in keys}
+            if odd := [key for key, value in found.items() if not isinstance(value, np.ndarray)]:
+                raise ValueError(f"its {' and '.join(odd)} are no array of numpy; write it by numpy.savez")
+            return found
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: {_one_line(error)}") from error
+    except Exception as error:  # a damaged file makes zipfile and numpy raise almost anything, MemoryError too
+        raise ValueError(f"{path}: a damaged file ({_one_line(error)})") from error
+
+
+def _check_file(path: str) -> None:
+    if Path(path).is_dir():
+        raise ValueError(f"{path}: is a folder; expected a file")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _check_labels(path: str, labels: np.ndarray | None, num_rows: int) -> np.ndarray:

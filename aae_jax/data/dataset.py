@@ -1,9 +1,12 @@
 """A data set in memory: arrays, labels and fixed splits."""
 
 import dataclasses
+from numbers import Integral
 from typing import Literal, NamedTuple
 
 import numpy as np
+
+from aae_jax.checks import check_instance
 
 __all__ = ["Dataset", "Split", "check_batch_size", "split_at_random", "standardized"]
 
@@ -62,10 +65,11 @@ def check_batch_size(dataset: Dataset, batch_size: int) -> None:
     Raises:
         ValueError: if it does not, or if `batch_size` is below 1.
     """
+    check_instance("dataset", dataset, Dataset, "aae_jax.data.load")
     num_rows = len(dataset.train.image)
-    if not 1 <= batch_size <= num_rows:
+    if not isinstance(batch_size, Integral) or not 1 <= batch_size <= num_rows:
         raise ValueError(
-            f"batch size {batch_size}: the training split of {dataset.name!r} has {num_rows} examples; "
+            f"batch size {batch_size!r}: the training split of {dataset.name!r} has {num_rows} examples; "
             f"choose a batch size from 1 to {num_rows}"
         )
 
@@ -76,9 +80,13 @@ def standardized(dataset: Dataset) -> Dataset:
     Args:
         dataset: of images; a table is standardized already, and comes back as it is.
 
+    Raises:
+        ValueError: if it is no data set, or holds values that are not finite.
+
     References:
         Makhzani et al. 2016, appendix A, on SVHN and TFD.
     """
+    check_instance("dataset", dataset, Dataset, "aae_jax.data.load")
     if dataset.shift is not None:
         return dataset
 
@@ -91,6 +99,8 @@ def standardized(dataset: Dataset) -> Dataset:
     values = floats(dataset.train.image)
     shift = moment(values)
     deviation = np.sqrt(moment(np.square(values - shift.astype(np.float32))))
+    if not np.isfinite(deviation).all():
+        raise ValueError(f"{dataset.name}: images hold values that are NaN or infinite")
     scale = np.where(deviation > 0, deviation, 1.0)
 
     def scaled(split: Split) -> Split:

@@ -31,7 +31,9 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     try:
         with gzip.open(path) as file:
             content = file.read()
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such file") from None
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path}: truncated, or not gzipped ({error})") from error
     if len(content) < 4 or content[:3] != b"\0\0\x08":
         raise ValueError(f"{path}: not an IDX file of bytes: it starts with {content[:4]!r}")
@@ -66,7 +68,7 @@ def read_mat(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
         content = scipy.io.loadmat(os.fspath(path), variable_names=("X", "y"))
         images, labels = content["X"], content["y"].ravel()
     except FileNotFoundError:
-        raise
+        raise FileNotFoundError(f"{path}: no such file") from None
     except Exception as error:  # a damaged file makes scipy raise almost anything
         raise ValueError(f"{path}: not a MATLAB file with X and y, or a truncated one ({error})") from error
     if images.dtype != np.uint8 or images.shape != (32, 32, 3, len(labels)):

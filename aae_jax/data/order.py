@@ -1,8 +1,12 @@
 """Which rows an epoch visits, in which order, and which of them have labels."""
 
+from numbers import Integral
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from aae_jax.checks import check_axes, check_count, check_integers, check_key
 
 __all__ = ["labeled_order", "labeled_subset", "order"]
 
@@ -20,12 +24,17 @@ def order(key: jax.Array, epoch: jax.Array | int, num_rows: int) -> jax.Array:
     Returns:
         `[num_rows]` int32, every row once.
 
+    Raises:
+        ValueError: if `key` is no key or `num_rows` is below 1.
+
     Example:
         >>> import jax
         >>> first, second = (order(jax.random.key(0), epoch, 5) for epoch in (0, 1))
         >>> sorted(first.tolist()), first.tolist() == second.tolist()
         ([0, 1, 2, 3, 4], False)
     """
+    check_key("key", key)
+    check_count("num_rows", num_rows)
     return jax.random.permutation(jax.random.fold_in(key, epoch), jnp.arange(num_rows, dtype=jnp.int32))
 
 
@@ -45,15 +54,16 @@ def labeled_order(key: jax.Array, epoch: jax.Array | int, num_rows: int, num_lab
         `[num_rows]` int32, places in the labeled set.
 
     Raises:
-        ValueError: if `num_labeled` is below 1.
+        ValueError: if `key` is no key, or `num_rows` or `num_labeled` is below 1.
 
     Example:
         >>> import jax
         >>> [sorted(cycle) for cycle in labeled_order(jax.random.key(0), 0, 6, 3).reshape(2, 3).tolist()]
         [[0, 1, 2], [0, 1, 2]]
     """
-    if num_labeled < 1:
-        raise ValueError(f"num_labeled is {num_labeled}: there must be at least one labeled example")
+    check_key("key", key)
+    check_count("num_rows", num_rows)
+    check_count("num_labeled", num_labeled, expected=": there must be a labeled example")
     epoch_key = jax.random.fold_in(jax.random.fold_in(key, _LABELED), epoch)
     num_cycles = -(-num_rows // num_labeled)
     cycles = jax.vmap(lambda cycle: order(epoch_key, cycle, num_labeled))(jnp.arange(num_cycles))
@@ -75,7 +85,7 @@ def labeled_subset(labels: np.ndarray, num_labels: int, seed: int) -> np.ndarray
         `[num_labels]` int64 row indices, without repeats.
 
     Raises:
-        ValueError: if fewer examples have a label, or `num_labels` is below 1.
+        ValueError: if fewer examples have a label, `num_labels` is below 1, or labels or seed are no integers.
 
     Example:
         >>> import numpy as np
@@ -87,6 +97,13 @@ def labeled_subset(labels: np.ndarray, num_labels: int, seed: int) -> np.ndarray
         Makhzani et al. 2016, section 5, where labeled examples are random and balanced over the classes.
     """
     labels = np.asarray(labels)
+    check_axes("labels", labels, "[N]")
+    check_integers("labels", labels, least=-1)
+    check_count("seed", seed, 0)
+    if seed >= 2**32:
+        raise ValueError(f"seed is {seed}; expected 0 to 2³² − 1.")
+    if not isinstance(num_labels, Integral):
+        raise ValueError(f"num_labels is {num_labels!r}; expected an integer.")
     random = np.random.RandomState(seed)  # its stream never changes, unlike default_rng's
     known = random.permutation(np.flatnonzero(labels >= 0))
     if not 1 <= num_labels <= len(known):

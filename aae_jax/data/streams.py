@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from aae_jax.checks import check_axes, check_count, check_integers
+
 __all__ = ["blocks"]
 
 _AHEAD = 2
@@ -23,8 +25,11 @@ def blocks(
         start: the first block that is wanted.
         own: `[block_size]`, which rows of a block to read; the others are zeros. None for all.
 
-    Yields:
-        `[block_size, ...]` arrays.
+    Returns:
+        An iterator of `[block_size, ...]` arrays.
+
+    Raises:
+        ValueError: if indices are no rows of the image, there are none, or a count is none.
 
     Example:
         >>> [block.tolist() for block in blocks(np.arange(10) * 10, np.array([3, 1, 2]), 2)]
@@ -32,10 +37,22 @@ def blocks(
         >>> [block.tolist() for block in blocks(np.arange(10) * 10, np.array([3, 1]), 2, own=np.array([False, True]))]
         [[0, 10]]
     """
+    check_count("block_size", block_size)
+    check_count("start", start, 0)
+    check_axes("indices", indices, "[M]")
+    check_integers("indices", indices, least=0)
+    if not len(indices) or np.max(indices) >= len(image):
+        raise ValueError(
+            f"indices are {len(indices)}, up to {max(indices, default=None)}; expected rows of {len(image)}."
+        )
+    own = np.ones(block_size, bool) if own is None else own
+    return _read_ahead(_Blocks(image, indices, np.flatnonzero(own), block_size), start)
+
+
+def _read_ahead(blocks: "_Blocks", start: int) -> Iterator[np.ndarray]:
     import grain
 
-    own = np.ones(block_size, bool) if own is None else own
-    source = grain.MapDataset.source(_Blocks(image, indices, np.flatnonzero(own), block_size))
+    source = grain.MapDataset.source(blocks)
     options = grain.ReadOptions(num_threads=_AHEAD, prefetch_buffer_size=_AHEAD)
     yield from source[start:].to_iter_dataset(options)
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from aae_jax.checks import check_folder
 from aae_jax.data import cache
 from aae_jax.data.dataset import Dataset, Split, split_at_random
 from aae_jax.data.formats import EXAMPLES
@@ -49,6 +50,7 @@ def load_tfds(
         FileNotFoundError: if the original files are neither here nor to be had.
     """
     data_dir = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    check_folder("data_dir", data_dir, to_write=False)
     folder = data_dir / "aae_jax" / re.sub(r"[^\w.]", "-", name)
     decoded = cache.read(folder)  # first of all: TFDS itself takes more than a second to import
     if decoded is None:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from aae_jax.checks import check_axes, check_finite, check_integers, check_rows
 from aae_jax.evaluation.distances import map_rows, squared_distances
 
 __all__ = [
@@ -42,6 +43,7 @@ def error_rate(prediction: ArrayLike, label: ArrayLike) -> float:
     prediction, label = np.asarray(prediction), np.asarray(label)
     if prediction.shape != label.shape or label.ndim != 1:
         raise ValueError(f"prediction and label must be [N] both, got {prediction.shape} and {label.shape}.")
+    check_integers("prediction", prediction)
     return float(np.mean((prediction != label)[_known(label)]))
 
 
@@ -57,6 +59,9 @@ def head_rule(probabilities: ArrayLike, label: ArrayLike) -> jax.Array:
     Returns:
         ``[K]`` class indices.
 
+    Raises:
+        ValueError: if the shapes do not fit, or labels are no integers.
+
     Example:
         >>> head_rule([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]], [5, 5, 8]).tolist()
         [5, 8]
@@ -65,6 +70,10 @@ def head_rule(probabilities: ArrayLike, label: ArrayLike) -> jax.Array:
         Makhzani et al., "Adversarial Autoencoders", 2016, section 6.
     """
     label = jnp.asarray(label)
+    check_axes("probabilities", probabilities, "[N, K]")
+    check_axes("label", label, "[N]")
+    check_rows(probabilities=probabilities, label=label)
+    check_integers("label", label)
     known = jnp.where(label[:, None] >= 0, jnp.asarray(probabilities), -1)
     return label[jnp.argmax(known, axis=0)]
 
@@ -85,8 +94,18 @@ def head_rule_error(
 
     Returns:
         the fraction of test examples in a cluster with another label.
+
+    Raises:
+        ValueError: if the shapes do not fit, a probability is not finite, or a split has no label.
     """
     _known(np.asarray(validation_label))
+    check_finite("validation_probabilities", validation_probabilities)
+    check_finite("test_probabilities", test_probabilities)
+    if np.ndim(test_probabilities) != 2 or np.shape(test_probabilities)[1:] != np.shape(validation_probabilities)[1:]:
+        raise ValueError(
+            f"test_probabilities has shape {np.shape(test_probabilities)} and validation_probabilities "
+            f"{np.shape(validation_probabilities)}; expected [N, K] and [V, K] of the same clusters."
+        )
     cluster_label = np.asarray(head_rule(validation_probabilities, validation_label))
     return error_rate(cluster_label[np.argmax(np.asarray(test_probabilities), axis=1)], test_label)
 
@@ -104,8 +123,12 @@ def majority_vote_error(
 
     Returns:
         the fraction of test examples in a cluster with another label.
+
+    Raises:
+        ValueError: if the shapes do not fit, a cluster is no index, or a split has no label.
     """
     test_cluster = np.asarray(test_cluster)
+    _check_clusters("test_cluster", test_cluster)
     votes = _contingency(validation_cluster, validation_label, num_clusters=int(np.max(test_cluster)) + 1)
     cluster_label = np.where(np.any(votes, axis=1), np.argmax(votes, axis=1), -1)
     return error_rate(cluster_label[test_cluster], test_label)
@@ -123,6 +146,9 @@ def hungarian_error(cluster: ArrayLike, label: ArrayLike) -> float:
 
     Returns:
         the fraction of unmatched examples.
+
+    Raises:
+        ValueError: if the shapes do not fit, a cluster is no index, or no row is labeled.
 
     References:
         Kuhn, "The Hungarian method for the assignment problem", 1955.
@@ -161,13 +187,22 @@ def nearest_label(train_codes: ArrayLike, train_label: ArrayLike, codes: ArrayLi
         ``[N]`` labels.
 
     Raises:
-        ValueError: if no training code is labeled.
+        ValueError: if no training code is labeled, or the shapes do not fit.
 
     Example:
         >>> nearest_label([[0.0], [1.0]], [3, 4], [[0.2], [0.7], [5.0]]).tolist()
         [3, 4, 4]
     """
     train_label = np.asarray(train_label)
+    check_axes("train_codes", train_codes, "[M, Z]")
+    check_axes("codes", codes, "[N, Z]")
+    check_rows(train_codes=train_codes, train_label=train_label)
+    if np.shape(codes)[1] != np.shape(train_codes)[1] or not np.shape(codes)[0]:
+        raise ValueError(
+            f"codes has shape {np.shape(codes)}; expected some of {np.shape(train_codes)[1]} numbers each."
+        )
+    check_finite("train_codes", train_codes)
+    check_finite("codes", codes)
     known = _known(train_label)
     train = jnp.asarray(np.asarray(train_codes)[known])
     nearest = map_rows(lambda row: jnp.argmin(squared_distances(row, train)), jnp.asarray(codes))
@@ -191,7 +226,17 @@ def nearest_neighbor_error(
     return error_rate(nearest_label(train_codes, train_label, test_codes), test_label)
 
 
+def _check_clusters(name: str, cluster: np.ndarray) -> None:
+    """A negative index would count from the end."""
+    check_axes(name, cluster, "[N]")
+    check_integers(name, cluster, least=0)
+    if not cluster.size:
+        raise ValueError(f"{name} is empty; expected a cluster for each example.")
+
+
 def _known(label: np.ndarray) -> np.ndarray:
+    check_axes("label", label, "[N]")
+    check_integers("label", label, least=-1)
     known = label >= 0
     if not np.any(known):
         raise ValueError(f"Errors need labels: all {label.size} are unknown (−1).")
@@ -201,6 +246,8 @@ def _known(label: np.ndarray) -> np.ndarray:
 def _contingency(cluster: ArrayLike, label: ArrayLike, num_clusters: int = 0) -> np.ndarray:
     """How many examples of each cluster have each label: ``[K, classes]``."""
     cluster, label = np.asarray(cluster), np.asarray(label)
+    _check_clusters("cluster", cluster)
+    check_rows(cluster=cluster, label=label)
     known = _known(label)
     counts = np.zeros((max(num_clusters, int(np.max(cluster)) + 1), int(np.max(label)) + 1), np.int64)
     np.add.at(counts, (cluster[known], label[known]), 1)

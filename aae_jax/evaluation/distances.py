@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from aae_jax.checks import check_axes, check_count, check_function
+
 __all__ = ["map_rows", "squared_distances"]
 
 MAX_DIRECT = 16
@@ -27,11 +29,17 @@ def squared_distances(x: jax.Array, y: jax.Array) -> jax.Array:
     Returns:
         ``[..., M]``, float32 or wider, never negative.
 
+    Raises:
+        ValueError: if the vectors are not of one length.
+
     Example:
         >>> squared_distances(jnp.array([0.0, 0.0]), jnp.array([[3.0, 4.0], [0.0, 1.0]])).tolist()
         [25.0, 1.0]
     """
     x, y = jnp.asarray(x), jnp.asarray(y)
+    check_axes("y", y, "[M, D]")
+    if x.shape[-1:] != y.shape[-1:]:
+        raise ValueError(f"x has shape {x.shape} and y {y.shape}; expected vectors of one length.")
     dtype = jnp.result_type(x, y, jnp.float32)
     x, y = x.astype(dtype), y.astype(dtype)
     if y.shape[-1] <= MAX_DIRECT:
@@ -55,7 +63,15 @@ def map_rows(function: Callable[[Any], Any], rows: Any, *, block_size: int = 256
 
     Returns:
         the function's results, ``[N, ...]``.
+
+    Raises:
+        ValueError: if there are no rows, or not as many in each array.
     """
+    check_function("function", function, "of one row")
+    check_count("block_size", block_size)
+    counts = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(rows)}
+    if len(counts) != 1 or counts <= {(), (0,)}:
+        raise ValueError(f"rows are {[*map(jnp.shape, jax.tree.leaves(rows))]}; expected [N, ...] each, N ≥ 1.")
     num_rows = jax.tree.leaves(rows)[0].shape[0]
     num_blocks = -(-num_rows // block_size)
     block_size = -(-num_rows // num_blocks)

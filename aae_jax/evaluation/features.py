@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from aae_jax.checks import check_axes, check_count, check_finite, check_number
 from aae_jax.evaluation.distances import map_rows, squared_distances
 
 __all__ = ["frechet_distance", "precision_recall_coverage", "realism"]
@@ -26,10 +27,21 @@ def realism(class_probabilities: ArrayLike, *, threshold: float = 0.9) -> dict[s
         ``mean_confidence``, the mean of the largest class probability, and ``fraction_confident``, the fraction of
         samples where it exceeds the threshold.
 
+    Raises:
+        ValueError: for other shapes, or numbers that are no probabilities.
+
     Example:
         >>> realism([[1.0, 0.0], [0.5, 0.5]])
         {'mean_confidence': 0.75, 'fraction_confident': 0.5}
     """
+    check_axes("class_probabilities", class_probabilities, "[N, K]")
+    check_finite("class_probabilities", class_probabilities)
+    if 0 in np.shape(class_probabilities):
+        raise ValueError(f"class_probabilities has shape {np.shape(class_probabilities)}; expected some rows.")
+    lowest, highest = np.min(class_probabilities), np.max(class_probabilities)
+    if lowest < 0 or highest > 1 + 1e-3:
+        raise ValueError(f"class_probabilities are from {lowest:g} to {highest:g}; expected 0 to 1, of a softmax.")
+    check_number("threshold", threshold, "a fraction in [0, 1)", least=0, below=1)
     confidence = np.max(np.asarray(class_probabilities), axis=1)
     return {
         "mean_confidence": float(np.mean(confidence, dtype=np.float64)),
@@ -50,6 +62,9 @@ def frechet_distance(features_x: ArrayLike, features_y: ArrayLike) -> float:
     Returns:
         the squared distance, 0 for equal moments.
 
+    Raises:
+        ValueError: if the sets are too small, not of one length D, or not finite.
+
     Example:
         >>> features = np.random.default_rng(0).normal(size=(100, 3))
         >>> round(frechet_distance(features, features + [3.0, 4.0, 0.0]), 6)
@@ -59,6 +74,12 @@ def frechet_distance(features_x: ArrayLike, features_y: ArrayLike) -> float:
         Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", NeurIPS
         2017, where the features are an Inception network's and the distance is called FID.
     """
+    for name, features in (("features_x", features_x), ("features_y", features_y)):
+        check_axes(name, features, "[N, D]")
+        length = np.shape(features_x)[1]
+        if np.shape(features)[0] < 2 or np.shape(features)[1] != length:
+            raise ValueError(f"{name} has shape {np.shape(features)}; expected 2 rows or more, of {length} features.")
+        check_finite(name, features)
     x, y = np.asarray(features_x, np.float64), np.asarray(features_y, np.float64)
 
     def covariance_root(features: np.ndarray) -> np.ndarray:
@@ -93,13 +114,16 @@ def precision_recall_coverage(
         - ``coverage``: reals whose ball holds a fake; about 1 − 2⁻ᵏ for equal distributions and sizes.
 
     Raises:
-        ValueError: if a set has no k-th neighbor.
+        ValueError: if a set has no k-th neighbor, or the sets are not of one length D.
 
     References:
         Kynkäänniemi et al., "Improved Precision and Recall Metric for Assessing Generative Models", NeurIPS 2019;
         Naeem et al., "Reliable Fidelity and Diversity Metrics for Generative Models", ICML 2020.
     """
     real, fake = jnp.asarray(real_features), jnp.asarray(fake_features)
+    check_count("k", k)
+    check_axes("real_features", real, "[N, D]")
+    check_axes("fake_features", fake, "[M, D]")
     if min(len(real), len(fake)) <= k:
         raise ValueError(f"k = {k} neighbors need more than {k} rows, got {len(real)} real and {len(fake)} fake ones.")
 

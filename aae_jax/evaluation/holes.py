@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from aae_jax.checks import check_axes, check_count, check_finite, check_instance
+
 __all__ = ["Cells", "cell_counts", "equal_probability_cells", "hole_fraction", "num_cells_for"]
 
 MIN_EXPECTED = 25
@@ -40,6 +42,7 @@ def num_cells_for(num_codes: int) -> int:
         >>> num_cells_for(1000), num_cells_for(10_000)
         (32, 256)
     """
+    check_count("num_codes", num_codes, 0)
     if num_codes < 2 * MIN_EXPECTED:
         raise ValueError(f"The hole fraction needs at least {2 * MIN_EXPECTED} codes, got {num_codes}.")
     return 1 << (num_codes // MIN_EXPECTED).bit_length() - 1
@@ -63,6 +66,9 @@ def equal_probability_cells(prior_samples: ArrayLike, num_cells: int) -> Cells:
             are no cells of equal probability (a discrete prior).
     """
     samples = np.asarray(prior_samples)
+    check_axes("prior_samples", samples, "[M, Z]")
+    check_finite("prior_samples", samples)
+    check_count("num_cells", num_cells, 0)
     if num_cells < 2 or num_cells & (num_cells - 1) or len(samples) % num_cells:
         raise ValueError(
             f"num_cells must be a power of two, at least 2, that divides the number of prior samples ({len(samples)}),"
@@ -97,8 +103,16 @@ def cell_counts(cells: Cells, codes: ArrayLike) -> np.ndarray:
 
     Returns:
         ``[C]``, in the order of the leaves.
+
+    Raises:
+        ValueError: if codes are not ``[N, Z]`` of the cells' Z, or not finite.
     """
     codes = np.asarray(codes)
+    check_instance("cells", cells, Cells, "equal_probability_cells")
+    check_axes("codes", codes, "[N, Z]")
+    check_finite("codes", codes)
+    if codes.shape[1] <= np.max(cells.dimension):
+        raise ValueError(f"codes has shape {codes.shape}; the cells look at coordinate {np.max(cells.dimension)}.")
     node = np.zeros(len(codes), np.intp)
     for _ in range(len(cells.threshold).bit_length()):
         coordinate = np.take_along_axis(codes, cells.dimension[node, None], axis=1)[:, 0]
@@ -123,6 +137,14 @@ def hole_fraction(cells: Cells, codes: ArrayLike) -> float:
 
     Returns:
         the fraction.
+
+    Raises:
+        ValueError: for fewer than 25 codes a cell, see also `cell_counts`.
     """
     counts = cell_counts(cells, codes)
+    if np.mean(counts) < MIN_EXPECTED:
+        raise ValueError(
+            f"There are {counts.sum()} codes for {len(counts)} cells; expected at least {MIN_EXPECTED} a cell, see "
+            "num_cells_for."
+        )
     return float(np.mean(counts < HOLE * np.mean(counts)))

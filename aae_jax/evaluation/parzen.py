@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from aae_jax.checks import check_axes, check_count, check_finite, check_instance, check_number, check_rows
 from aae_jax.evaluation.distances import squared_distances
 
 __all__ = [
@@ -55,7 +56,13 @@ class ParzenState(NamedTuple):
 
 
 def parzen_state(num_test: int, num_sigmas: int) -> ParzenState:
-    """The state before the first sample."""
+    """The state before the first sample.
+
+    Raises:
+        ValueError: if a number is no positive integer.
+    """
+    check_count("num_test", num_test)
+    check_count("num_sigmas", num_sigmas)
     return ParzenState(jnp.full(num_test, jnp.inf, float), jnp.zeros((num_sigmas, num_test)), jnp.zeros((), jnp.int32))
 
 
@@ -72,7 +79,18 @@ def parzen_update(
 
     Returns:
         the new state.
+
+    Raises:
+        ValueError: if the shapes do not fit the state.
     """
+    check_instance("state", state, ParzenState, "parzen_state")
+    _check_images(samples, test)
+    _check_sigmas(sigmas)
+    if state.sums.shape != (len(sigmas), len(test)):
+        raise ValueError(
+            f"The state is of {state.sums.shape[1]} test images and {state.sums.shape[0]} sigmas; got {len(test)} and "
+            f"{len(sigmas)}, expected the same at every call."
+        )
     squared = squared_distances(samples, test)
     nearest = jnp.minimum(state.nearest, jnp.min(squared, axis=0))
 
@@ -100,7 +118,14 @@ def parzen_result(state: ParzenState, sigmas: jax.Array | np.ndarray, num_dimens
 
     Returns:
         ``[S, T]``.
+
+    Raises:
+        ValueError: if there are not as many sigmas as in the updates.
     """
+    check_instance("state", state, ParzenState, "parzen_state")
+    check_count("num_dimensions", num_dimensions)
+    _check_sigmas(sigmas)
+    check_rows(sums=state.sums, sigmas=sigmas)
     sigmas = jnp.asarray(sigmas)[:, None]
     log_mean = jnp.log(state.sums) - state.nearest / (2 * sigmas**2) - jnp.log(state.num_samples)
     return log_mean - num_dimensions * jnp.log(sigmas * np.sqrt(2 * np.pi))
@@ -120,6 +145,9 @@ def parzen_log_likelihood(
     Returns:
         ``[S, T]``.
 
+    Raises:
+        ValueError: if samples and test images are not of one length, or a sigma is not positive.
+
     Example:
         >>> values = parzen_log_likelihood(jnp.zeros((3, 1)), jnp.array([[0.0], [2.0]]), [1.0])
         >>> [round(float(value), 3) for value in values[0]]  # −log √2π, and less by 2² / 2
@@ -129,6 +157,9 @@ def parzen_log_likelihood(
         Breuleux et al., "Quickly generating representative samples from an RBM-derived process", 2011; the protocol
         is that of Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014, section 5.
     """
+    _check_images(samples, test)
+    _check_sigmas(sigmas)
+    check_count("block_size", block_size)
     num_whole = len(samples) // block_size * block_size
     state = parzen_state(len(test), len(sigmas))
     if num_whole:
@@ -152,7 +183,12 @@ def choose_sigma(
 
     Returns:
         the sigma, and the mean log-likelihood for each ``[S]``, nats.
+
+    Raises:
+        ValueError: see `parzen_log_likelihood`; for numbers that are not finite.
     """
+    check_finite("samples", samples)
+    check_finite("validation", validation)
     values = parzen_log_likelihood(samples, validation, sigmas, block_size=block_size)
     means = np.mean(np.asarray(values, np.float64), axis=1)
     return float(np.asarray(sigmas)[np.argmax(means)]), means
@@ -167,7 +203,14 @@ def fine_sigmas(sigma: float, num_sigmas: int = 21) -> np.ndarray:
 
     Returns:
         ``[num_sigmas]``, log-spaced.
+
+    Raises:
+        ValueError: if sigma is not positive, or `num_sigmas` not odd.
     """
+    check_number("sigma", sigma, "a positive number", above=0)
+    check_count("num_sigmas", num_sigmas)
+    if num_sigmas % 2 == 0:
+        raise ValueError(f"num_sigmas is {num_sigmas}; expected an odd number, so that sigma itself is on the grid.")
     ratio = PROTOCOL_SIGMAS[1] / PROTOCOL_SIGMAS[0]
     return np.geomspace(sigma / ratio, sigma * ratio, num_sigmas)
 
@@ -181,9 +224,33 @@ def mean_and_standard_error(values: ArrayLike) -> tuple[float, float]:
     Returns:
         both.
 
+    Raises:
+        ValueError: if there are none, or not finite ones.
+
     Example:
         >>> mean_and_standard_error(jnp.array([1.0, 3.0, 1.0, 3.0]))
         (2.0, 0.5)
     """
+    check_axes("values", values, "[N]")
+    check_finite("values", values)
+    if not np.size(values):
+        raise ValueError("values is empty; expected a number for each test example.")
     values = np.asarray(values, np.float64)
     return float(np.mean(values)), float(np.std(values) / np.sqrt(len(values)))
+
+
+def _check_images(samples: jax.Array, test: jax.Array) -> None:
+    check_axes("samples", samples, "[N, D]")
+    check_axes("test", test, "[T, D]")
+    if not len(samples) or not len(test) or samples.shape[1] != test.shape[1]:
+        raise ValueError(
+            f"samples have shape {samples.shape} and test images {test.shape}; expected rows of one length."
+        )
+
+
+def _check_sigmas(sigmas: jax.Array | np.ndarray) -> None:
+    """Of traced ones the shape alone is known."""
+    check_axes("sigmas", sigmas, "[S]")
+    if not isinstance(sigmas, jax.core.Tracer):
+        for sigma in np.asarray(sigmas):
+            check_number("sigma", sigma, "a positive number", above=0)

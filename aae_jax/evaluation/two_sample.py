@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from aae_jax.checks import check_axes, check_count, check_finite, check_key, check_number
 from aae_jax.evaluation.distances import map_rows, squared_distances
 
 __all__ = ["median_scales", "mmd_null", "moment_errors", "moments", "nearest_neighbor_accuracy", "squared_mmd"]
@@ -26,10 +27,15 @@ def moments(samples: ArrayLike) -> dict[str, np.ndarray]:
     Returns:
         ``{"mean": [Z], "covariance": [Z, Z]}``, float64.
 
+    Raises:
+        ValueError: for other shapes, or numbers that are not finite.
+
     Example:
         >>> moments([[0.0, 1.0], [2.0, 1.0]])["covariance"].tolist()
         [[2.0, 0.0], [0.0, 0.0]]
     """
+    _check_set("samples", samples)
+    check_finite("samples", samples)
     samples = np.asarray(samples, np.float64)
     mean = np.mean(samples, axis=0)
     centered = samples - mean
@@ -46,8 +52,17 @@ def moment_errors(codes: ArrayLike, prior_samples: ArrayLike) -> dict[str, float
     Returns:
         ``mean_error``, the distance of the means over the prior's root mean square deviation, and
         ``covariance_error``, the Frobenius norm of the difference of the covariances over that of the prior's.
+
+    Raises:
+        ValueError: for other shapes, numbers that are not finite, or prior samples that do not vary.
     """
     q, p = moments(codes), moments(prior_samples)
+    if q["mean"].shape != p["mean"].shape:
+        raise ValueError(
+            f"codes are of {len(q['mean'])} numbers, prior samples of {len(p['mean'])}; expected as many."
+        )
+    if not p["covariance"].any():
+        raise ValueError(f"The {len(np.asarray(prior_samples))} prior samples are all one; expected ones that vary.")
     norm = np.linalg.norm
     return {
         "mean_error": float(norm(q["mean"] - p["mean"]) / np.sqrt(np.trace(p["covariance"]))),
@@ -67,7 +82,14 @@ def median_scales(prior_samples: ArrayLike, factors: tuple[float, ...] = (0.25, 
 
     Returns:
         ``[len(factors)]``.
+
+    Raises:
+        ValueError: for fewer than two samples, or ones that are not finite; if a factor is not positive.
     """
+    _check_set("prior_samples", prior_samples)
+    check_finite("prior_samples", prior_samples)
+    for factor in factors:
+        check_number("A factor", factor, "a positive number", above=0)
     samples = np.asarray(prior_samples)
     half = len(samples) // 2
     distances = np.linalg.norm(samples[0 : 2 * half : 2] - samples[1 : 2 * half : 2], axis=1)
@@ -104,6 +126,9 @@ def squared_mmd(x: jax.Array, y: jax.Array, scales: jax.Array) -> jax.Array:
     Returns:
         ``[]``.
 
+    Raises:
+        ValueError: if the sets are too small or not of one length, or there is no scale.
+
     Example:
         >>> x, y = jax.random.normal(jax.random.key(0), (2, 500, 2))
         >>> bool(abs(squared_mmd(x, y, [1.0, 2.0])) < 0.01 < squared_mmd(x, y + 1, [1.0, 2.0]))
@@ -113,6 +138,8 @@ def squared_mmd(x: jax.Array, y: jax.Array, scales: jax.Array) -> jax.Array:
         Gretton et al., "A Kernel Two-Sample Test", JMLR 13 (2012), Lemma 6 (the estimate); Tolstikhin et al.,
         "Wasserstein Auto-Encoders", ICLR 2018, section 4 (this kernel, for codes against a prior).
     """
+    _check_sets(x, y)
+    _check_scales(scales)
     num_x, num_y = len(x), len(y)
     from_x = (jnp.arange(num_x + num_y) < num_x).astype(jnp.float32)
     sums = _kernel_product(jnp.concatenate([x, y]), jnp.stack([from_x, 1 - from_x], axis=1), scales)
@@ -141,7 +168,7 @@ def mmd_null(key: jax.Array, x: jax.Array, y: jax.Array, scales: jax.Array, *, n
         ``[num_draws]`` draws of MMD², about zero. An MMD² above their 95 % quantile is unlikely to be chance.
 
     Raises:
-        ValueError: if the sets differ in size.
+        ValueError: if the sets differ in size or length, or there is no scale.
 
     References:
         Gretton et al. 2012, Lemma 6, the second estimate; Chwialkowski et al., "A Wild Bootstrap for Degenerate
@@ -149,6 +176,10 @@ def mmd_null(key: jax.Array, x: jax.Array, y: jax.Array, scales: jax.Array, *, n
     """
     if len(x) != len(y):
         raise ValueError(f"mmd_null pairs its two sets: expected as many rows in y as in x ({len(x)}), got {len(y)}.")
+    _check_sets(x, y)
+    _check_scales(scales)
+    check_key("key", key)
+    check_count("num_draws", num_draws)
     coins = jax.random.rademacher(key, (len(x), num_draws), jnp.float32)
     signs = jnp.concatenate([coins, -coins])
     quadratic = jnp.sum(signs * _kernel_product(jnp.concatenate([x, y]), signs, scales), axis=0)
@@ -170,6 +201,9 @@ def nearest_neighbor_accuracy(x: jax.Array, y: jax.Array) -> jax.Array:
     Returns:
         ``[]``; for equal distributions and sizes it scatters by about 0.5 / √N.
 
+    Raises:
+        ValueError: if the sets are too small or not of one length.
+
     Example:
         >>> x = jnp.array([[0.0], [1.0]])
         >>> float(nearest_neighbor_accuracy(x, x + 10)), float(nearest_neighbor_accuracy(x, x + 0.1))
@@ -179,6 +213,7 @@ def nearest_neighbor_accuracy(x: jax.Array, y: jax.Array) -> jax.Array:
         Lopez-Paz and Oquab, "Revisiting Classifier Two-Sample Tests", ICLR 2017; leave-one-out as in Xu et al., "An
         empirical study on evaluation metrics of generative adversarial networks", arXiv 1806.07755, 2018.
     """
+    _check_sets(x, y)
     num_x, pool = len(x), jnp.concatenate([x, y])
 
     def guess_x(indexed_point: tuple[jax.Array, jax.Array]) -> jax.Array:
@@ -189,3 +224,22 @@ def nearest_neighbor_accuracy(x: jax.Array, y: jax.Array) -> jax.Array:
 
     guesses = map_rows(guess_x, (jnp.arange(len(pool)), pool))
     return (jnp.mean(guesses[:num_x]) + jnp.mean(1 - guesses[num_x:])) / 2
+
+
+def _check_set(name: str, samples: ArrayLike) -> None:
+    check_axes(name, samples, "[N, Z]")
+    if np.shape(samples)[0] < 2:
+        raise ValueError(f"{name} has {np.shape(samples)[0]} rows; expected 2 or more.")
+
+
+def _check_sets(x: jax.Array, y: jax.Array) -> None:
+    _check_set("x", x)
+    _check_set("y", y)
+    if jnp.shape(x)[1] != jnp.shape(y)[1]:
+        raise ValueError(f"x has shape {jnp.shape(x)} and y {jnp.shape(y)}; expected rows of one length.")
+
+
+def _check_scales(scales: ArrayLike) -> None:
+    check_axes("scales", scales, "[S]")
+    if not np.shape(scales)[0]:
+        raise ValueError("scales is empty; expected one scale or more, such as median_scales gives.")

@@ -4,6 +4,7 @@ import jax
 
 from aae_jax import heads as heads_
 from aae_jax import losses
+from aae_jax.checks import check_instance
 from aae_jax.phases import GeneratorLoss, classification, reconstruction, regularization
 from aae_jax.types import Batch, Codes, Game, Head, Keys, Likelihood, Model, Network, Params, Prior
 from aae_jax.wiring import (
@@ -14,6 +15,7 @@ from aae_jax.wiring import (
     label_conditioned_game,
     one_hot,
     prior_sampler,
+    scores,
     unconditional,
 )
 
@@ -49,6 +51,7 @@ def vae(encoder: Network, decoder: Network, *, prior: Prior, likelihood: Likelih
         Kingma and Welling, "Auto-Encoding Variational Bayes", 2014. Makhzani et al., 2016, section 2.1, compare
         with it under a mixture.
     """
+    check_instance("prior", prior, Prior, "aae_jax.priors")
     functions = autoencoder(encoder, decoder, {"style": heads_.gaussian(prior.size)}, likelihood)
     divergence = heads_.posterior_kl(prior)
 
@@ -88,6 +91,7 @@ def aae(
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, section 2.
     """
+    check_instance("prior", prior, Prior, "aae_jax.priors")
     head = head or heads_.deterministic(prior.size)
     functions = autoencoder(encoder, decoder, {"style": head}, likelihood, noise_size=noise_size)
     game = code_game("discriminator", discriminator, prior, functions, "style")
@@ -123,6 +127,10 @@ def gan(
     References:
         Goodfellow et al., "Generative Adversarial Nets", 2014.
     """
+    for name, network in (("decoder", decoder), ("discriminator", discriminator)):
+        check_instance(name, network, Network, "aae_jax.networks")
+    check_instance("prior", prior, Prior, "aae_jax.priors")
+    check_instance("likelihood", likelihood, Likelihood, "aae_jax.likelihoods")
 
     def decode(params: Params, codes: Codes, label: jax.Array) -> jax.Array:
         del label
@@ -133,7 +141,7 @@ def gan(
         network="discriminator",
         real=lambda params, keys, batch: batch.image,
         generate=lambda params, keys, batch: sample(params, keys.draw, batch.label),
-        discriminate=lambda params, sample, batch: discriminator.apply(params["discriminator"], sample)[:, 0],
+        discriminate=lambda params, sample, batch: scores(discriminator.apply(params["discriminator"], sample)),
     )
     return Model(
         networks={"decoder": decoder, "discriminator": discriminator},
@@ -189,6 +197,7 @@ def label_conditioned_aae(
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, figures 3 and 4.
     """
+    check_instance("prior", prior, Prior, "aae_jax.priors")
     functions = autoencoder(encoder, decoder, {"style": heads_.deterministic(prior.size)}, likelihood)
     game = label_conditioned_game("discriminator", discriminator, prior, functions, "style", num_classes)
     phases = (
@@ -225,6 +234,7 @@ def supervised_aae(
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, figures 6 and 7.
     """
+    check_instance("prior", prior, Prior, "aae_jax.priors")
 
     def decoder_input(params: Params, codes: Codes, label: jax.Array) -> tuple[jax.Array, ...]:
         return codes["style"], one_hot(label, num_classes)

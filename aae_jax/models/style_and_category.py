@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from aae_jax import heads as heads_
 from aae_jax import losses
+from aae_jax.checks import check_instance, check_number
 from aae_jax.phases import GeneratorLoss, classification, reconstruction, regularization
 from aae_jax.types import Batch, Codes, Head, Keys, Likelihood, Model, Network, Params, Prior
 from aae_jax.wiring import autoencoder, bind, code_games, unconditional
@@ -128,6 +129,8 @@ def semi_supervised_dimension_reduction_aae(
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, figures 10 and 11.
     """
+    check_instance("cluster_heads", cluster_heads, Network, "aae_jax.networks.linear")
+    check_number("eta", eta, "a distance above 0", above=0)
 
     def decoder_input(params: Params, codes: Codes, label: jax.Array) -> tuple[jax.Array, ...]:
         return (_around_heads(cluster_heads, params, codes),)
@@ -202,6 +205,8 @@ def representation(model: Model, params: Params, codes: Codes) -> jax.Array:
             f"The model's networks are {sorted(model.networks)}; expected cluster_heads among them, as in "
             "dimension_reduction_aae. The codes of other variants are their representation."
         )
+    if missing := {"style", "category"} - {*codes}:
+        raise ValueError(f"codes has {sorted(codes)}; expected style and category, and {sorted(missing)} is missing.")
     return _around_heads(model.networks["cluster_heads"], params, codes)
 
 
@@ -213,6 +218,8 @@ def _style_and_category(priors: Mapping[str, Prior]) -> dict[str, Head]:
     """The two heads of an encoder, in the order in which they read its output."""
     if set(priors) != {"style", "category"}:
         raise ValueError(f"There are priors for {sorted(priors)}; expected 'style' and 'category'.")
+    for name, prior in priors.items():
+        check_instance(f"The prior of {name}", prior, Prior, "aae_jax.priors")
     style, category = (priors[code].size for code in ("style", "category"))
     return {"style": heads_.deterministic(style), "category": heads_.categorical(category)}
 
