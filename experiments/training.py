@@ -148,9 +148,11 @@ def train(
     line = reports.logs(folder / "metrics.jsonl")[-1] if several else {}
     losses = [value for name, value in line.items() if name.endswith("/loss")]
 
+    with_moments = _with_moments(model, rows.image, job.training.batch_size)
+
     def of_seed(params: Params | None, index: int) -> Params | None:
         own = jax.tree.map(lambda leaf: leaf[index], params) if several else params
-        return own and _with_moments(model, own, rows.image, job.training.batch_size)
+        return own and with_moments(own)
 
     return [
         None
@@ -221,17 +223,19 @@ def train_model(
     return [of_seed and of_seed[0] for of_seed in trained]
 
 
-def _with_moments(model: Model, params: Params, image: Any, size: int) -> Params:
+def _with_moments(model: Model, image: Any, size: int) -> Callable[[Params], Params]:
     """Population moments for the networks that are normalized, from one pass over (most of) the training set."""
     image = image[:_NUM_FOR_MOMENTS]
 
+    @jax.jit
     def moments(params: Params, rows: Rows) -> Params:
         def batch(index: jax.Array | int) -> Batch:
             return batch_of(rows, index * size + jnp.arange(size))
 
         return population_moments(model, params, batch, len(rows.image) // size)
 
-    return jax.jit(moments)(params, Rows(image, np.full(len(image), -1, np.int32)))
+    rows = Rows(image, np.full(len(image), -1, np.int32))
+    return lambda params: moments(params, rows)
 
 
 def held_out(split: Split, most: int | None = None) -> Batch:

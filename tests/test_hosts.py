@@ -26,9 +26,8 @@ if coordinator != "none":
     hosts.join(coordinator, num_processes, process)
 print(jax.device_count(), "devices", flush=True)
 train = data.load("mnist5k").train
-rows = Rows(train.image[:400].astype(float) / 255, train.label[:400], np.arange(0, 400, 4, np.int32))
-config = ModelConfig("semi_supervised_aae", (28, 28, 1), hidden_sizes=(8,), weight_std=None, num_classes=10,
-                     encoder_batch_norm="hidden")
+rows = Rows(train.image[:200], train.label[:200])
+config = ModelConfig("aae", (28, 28, 1), hidden_sizes=(8,), weight_std=None, encoder_batch_norm="hidden")
 
 def make_algorithm(axis_name):
     model = build(config, axis_name=axis_name)
