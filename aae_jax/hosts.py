@@ -2,9 +2,14 @@
 
 All of them run the same program on the same data, and share the rows of each batch. Only the first one writes to the
 run folder, and only the first one reads checkpoints: the others are told.
+
+One that fails must not leave the others waiting, and one that is merely slow must not fail them: they meet by way of
+JAX's coordination service, which waits for any time but notices who has died. The devices' own meetings do not wait:
+Gloo, on CPUs, gives up after half a minute.
 """
 
 import contextlib
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,16 +20,21 @@ import numpy as np
 
 from aae_jax.types import Tree
 
-__all__ = ["agreed", "from_first", "is_first", "join", "own_folder"]
+__all__ = ["agreed", "ending_together", "from_first", "is_first", "join", "own_folder", "wait"]
 
 _HEARTBEAT_SECONDS = 30
 """Without a sign of life for so long a process counts as dead, and JAX ends the others."""
-_SHUTDOWN_SECONDS = 24 * 3600
-"""The others wait for the first one, which evaluates and draws alone."""
+_SHUTDOWN_SECONDS = 15
+"""So long a process that fails waits for the others at its end, before JAX ends them. Those that do not fail meet
+first, see `join`."""
+_PATIENCE_SECONDS = 7 * 24 * 3600
+"""How long they wait for one that lives."""
 
 
-def join(coordinator: str, num_processes: int | None = None, process: int | None = None) -> None:
-    """Makes this process one of several, before JAX is first used.
+def join(
+    coordinator: str, num_processes: int | None = None, process: int | None = None
+) -> contextlib.AbstractContextManager[None]:
+    """Makes this process one of several, at once, before JAX is first used.
 
     Args:
         coordinator: "HOST:PORT" of the first process; or "auto" where SLURM, a TPU pod or another cluster that JAX
@@ -32,8 +42,13 @@ def join(coordinator: str, num_processes: int | None = None, process: int | None
         num_processes: how many there are; None with "auto".
         process: which this one is, from 0; None with "auto".
 
+    Returns:
+        The context of all that they do. At its end they wait for each other, however long one of them works alone;
+        after an error nobody waits, and JAX ends the others within a minute.
+
     Raises:
-        ValueError: unless these go together.
+        ValueError: unless these go together; with "auto" where there is no such cluster; in the first process if the
+            port is taken.
     """
     if coordinator == "auto":
         if num_processes is not None or process is not None:
@@ -41,7 +56,7 @@ def join(coordinator: str, num_processes: int | None = None, process: int | None
         address = None
     else:
         host, _, port = coordinator.rpartition(":")
-        if not host or not port.isdecimal():
+        if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
             raise ValueError(
                 f"The coordinator is {coordinator!r}; expected HOST:PORT of the first process, or 'auto'."
             )
@@ -50,14 +65,74 @@ def join(coordinator: str, num_processes: int | None = None, process: int | None
                 f"There are {num_processes} processes and this is number {process}; expected at least 1, and a "
                 "number from 0 to one less."
             )
+        if process == 0:
+            _check_free(int(port))
         address = coordinator
-    jax.distributed.initialize(
-        address,
-        num_processes,
-        process,
-        heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
-        shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
-    )
+    # JAX would catch SIGTERM, and leave it to the program to ask whether it came.
+    jax.config.update("jax_enable_preemption_service", False)
+    try:
+        jax.distributed.initialize(
+            address,
+            num_processes,
+            process,
+            heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+            shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
+        )
+    except ValueError as error:
+        if address is not None:
+            raise
+        raise ValueError(
+            f"JAX finds no cluster that numbers the processes ({error}): give HOST:PORT of the first one, how many "
+            "there are and which this one is."
+        ) from None
+    return _together()
+
+
+def _check_free(port: int) -> None:
+    """JAX would crash."""
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    try:
+        socket.create_server(("", port), family=family, dualstack_ipv6=both).close()
+    except OSError as error:
+        raise ValueError(
+            f"The coordinator cannot have port {port} of this machine ({error.strerror}): choose another one, the "
+            "same for all processes."
+        ) from None
+
+
+@contextlib.contextmanager
+def _together() -> Iterator[None]:
+    try:
+        yield
+    except SystemExit as end:
+        if not end.code:
+            wait()
+        raise
+    wait()
+
+
+def wait() -> None:
+    """Until all processes are here, or one of them has died, of which this one then dies."""
+    if jax.process_count() > 1:
+        from orbax.checkpoint import multihost
+
+        multihost.get_barrier_sync_fn()(key="wait", timeout_ms=_PATIENCE_SECONDS * 1000)
+
+
+@contextlib.contextmanager
+def ending_together(*errors: type[BaseException]) -> Iterator[None]:
+    """All processes leave the block when the last one does.
+
+    Args:
+        *errors: that all of them raise when one does; after others nobody waits.
+    """
+    try:
+        yield
+    except errors:
+        wait()
+        raise
+    wait()
 
 
 def is_first() -> bool:
@@ -71,6 +146,7 @@ def agreed(*numbers: int) -> list[int]:
         return list(numbers)
     from jax.experimental import multihost_utils
 
+    wait()
     return [int(number) for number in multihost_utils.process_allgather(np.array(numbers)).max(axis=0)]
 
 

@@ -155,6 +155,7 @@ def fit(
     num_steps = config.epochs * steps_per_epoch
 
     with contextlib.ExitStack() as stack:
+        stack.enter_context(hosts.ending_together(interrupts.Stopped, FloatingPointError))
         folder = stack.enter_context(hosts.own_folder(Path(folder)))
         log = folder / "metrics.jsonl"
         stack.enter_context(runs.lock(folder))
@@ -207,6 +208,8 @@ def fit(
             for span in spans:
                 begin, end = first + span.first, first + span.last
                 while done < end:
+                    # The first one may have written for longer than the others' devices wait for its.
+                    hosts.wait()
                     before, stop = time.perf_counter(), min(done + chunk_steps, end)
                     state, sums = advance(state, sums, span.rows, span.orders, run_key, done - begin, stop - begin)
                     _check_finite(sums, visited, config, epoch, first, folder)
@@ -278,16 +281,18 @@ def _check_finite(sums: Sums, visited: Orders, config: TrainingConfig, epoch: in
     batch = np.asarray(visited.rows).reshape(len(bad_steps), -1)[index, (step - first) * size :][:size]
     where = {"phase": phase, "seed": config.seeds[index], "epoch": epoch + 1, "step": step, "rows": batch}
     runs.write_json(folder / "bad_batch.json", where)
+    named = folder / "bad_batch.json" if hosts.is_first() else "bad_batch.json by the first process"
     raise FloatingPointError(
         f"The loss of the phase {phase!r} is not finite at epoch {epoch + 1}, step {step}, for the rows named in "
-        f"{folder / 'bad_batch.json'}. The last checkpoint is from before; a lower learning rate of that phase is the "
+        f"{named}. The last checkpoint is from before; a lower learning rate of that phase is the "
         "usual cure."
     )
 
 
 def _stopped(number: int, folder: Path, step: int) -> interrupts.Stopped:
     name = signal.Signals(number).name
-    return interrupts.Stopped(number, f"stopped by {name} after step {step}, which is saved in {folder}")
+    where = f"is saved in {folder}" if hosts.is_first() else "the first process has saved"
+    return interrupts.Stopped(number, f"stopped by {name} after step {step}, which {where}")
 
 
 def _plain(value: jax.Array) -> float | list[float | None] | None:

@@ -3,6 +3,7 @@
 python -m benchmarks.invariance_worker '{"variant": "aae", "how": "alone", "precision": "float64", "seeds": [0]}' OUT
 """
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -99,13 +100,15 @@ def main(job: dict[str, Any], path: Path) -> None:
         epoch.row_keys = lambda key, step, num_rows, first=0: row_keys(key, step, num_rows, 0)
     feeds._SPAN_BYTES = NUM_ROWS // 3 * 784
     processes = job.get("processes", 1)
-    if processes > 1:
-        hosts.join(job["coordinator"], processes, job["process"])
     seeds, devices = tuple(job["seeds"]), job.get("devices", 1) * processes
-    state = train(VARIANTS[job["variant"]], seeds=seeds, devices=devices, streamed=job.get("streamed", False))
-    leaves = jax.tree.leaves(state.params)
-    if hosts.is_first():
-        np.save(path, np.concatenate([np.asarray(leaf).reshape(len(seeds), -1) for leaf in leaves], axis=1))
+    together = contextlib.nullcontext()
+    if processes > 1:
+        together = hosts.join(job["coordinator"], processes, job["process"])
+    with together:
+        state = train(VARIANTS[job["variant"]], seeds=seeds, devices=devices, streamed=job.get("streamed", False))
+        leaves = jax.tree.leaves(state.params)
+        if hosts.is_first():
+            np.save(path, np.concatenate([np.asarray(leaf).reshape(len(seeds), -1) for leaf in leaves], axis=1))
 
 
 if __name__ == "__main__":

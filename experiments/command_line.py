@@ -40,7 +40,7 @@ def run(
     config = tyro.cli(type(default), default=default, args=arguments, description=description)
     _repeat_bits()
     _cache_compilations()
-    return guarded(lambda: main(_joined(config)))
+    return guarded(lambda: _together(main, config))
 
 
 def guarded(work: Callable[[], Any]) -> Any:
@@ -91,14 +91,15 @@ def _preset(arguments: Sequence[str], names: Sequence[str]) -> str:
     return preset if preset in names else names[0]
 
 
-def _joined(config: Config) -> Config:
-    """The config, after this process has joined the others where there are several."""
+def _together(main: Callable[[Config], Any], config: Config) -> Any:
+    """Calls `main` as one of several processes, where the config names them."""
     coordinator, processes, process = (getattr(config, name, None) for name in ("coordinator", "processes", "process"))
     if coordinator is not None:
-        hosts.join(coordinator, processes, process)
-    elif processes is not None or process is not None:
+        with hosts.join(coordinator, processes, process):
+            return main(config)
+    if processes is not None or process is not None:
         raise ValueError("Several processes need a coordinator: HOST:PORT of the first one.")
-    return config
+    return main(config)
 
 
 def _repeat_bits() -> None:

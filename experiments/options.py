@@ -85,7 +85,8 @@ class Options:
     """Epochs between two checkpoints."""
     coordinator: str | None = None
     """HOST:PORT of the first of several processes that train together, each started by the same command but for its
-    number; or auto, where SLURM or a TPU pod numbers them. Only the first one writes."""
+    number; or auto, where SLURM or a TPU pod numbers them. Only the first one writes. When one fails or dies the
+    others end within a minute, by an error of JAX's; --resume goes on."""
     processes: int | None = None
     """How many such processes there are."""
     process: int | None = None

@@ -44,7 +44,7 @@ ARROWS = {
 
 ONLY_IN = {
     "flax": {"networks"},
-    "orbax": {"checkpoints"},
+    "orbax": {"checkpoints", "hosts"},
     "tensorflow_datasets": {"data"},
     "grain": {"data"},
     "tqdm": {"loop"},

@@ -64,7 +64,8 @@ TAKES_WHAT_COMES = {
     # Given by `fit` alone, after its checks.
     *("loop.batch_of", "loop.progress", "parallel.compiled", "parallel.first_row", "parallel.over_seeds"),
     *("parallel.here", "parallel.own_rows", "parallel.placed", "checkpoints.best_params", "checkpoints.digests"),
-    *("runs.machine", "hosts.agreed", "hosts.from_first", "hosts.is_first", "hosts.own_folder"),
+    *("runs.machine", "hosts.agreed", "hosts.ending_together", "hosts.from_first", "hosts.is_first"),
+    *("hosts.own_folder", "hosts.wait"),
 }
 MODULES = (
     *("priors", "losses", "heads", "likelihoods", "corruption", "keys", "networks", "phases", "wiring", "models"),
