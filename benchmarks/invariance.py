@@ -106,7 +106,10 @@ def _trained(job: dict[str, Any]) -> np.ndarray:
             workers.append(subprocess.Popen(words, env=environment, **pipes))
         errors = [worker.communicate()[1] for worker in workers]
         if any(worker.returncode for worker in workers):
-            raise RuntimeError(f"{job} failed:\n{errors[0][-3000:]}")
+            ends = [
+                f"status {worker.returncode}\n{error[-3000:]}" for worker, error in zip(workers, errors, strict=True)
+            ]
+            raise RuntimeError("\n".join([f"{job} failed:", *ends]))
         return np.load(path)[job["seeds"].index(SEED)]
 
 
