@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aae_jax.checks import check_count, check_function, check_instance, check_number
+from aae_jax.checks import check_count, check_function, check_instance, check_shift_and_scale
 from aae_jax.types import Batch, Model, Params, Tree
 
 __all__ = ["population_moments", "standardized"]
@@ -73,10 +73,7 @@ def standardized(model: Model, shift: jax.Array, scale: jax.Array) -> Model:
     check_instance("model", model, Model, "aae_jax.models")
     if np.shape(shift) != np.shape(scale) or np.ndim(scale) != 1:
         raise ValueError(f"shift has shape {np.shape(shift)} and scale {np.shape(scale)}; expected [C] for both.")
-    for number in np.ravel(shift):
-        check_number("shift", number, "finite numbers")
-    for number in np.ravel(scale):
-        check_number("scale", number, "positive numbers", above=0)
+    check_shift_and_scale(np.asarray(shift), np.asarray(scale))
 
     def inward(image: jax.Array) -> jax.Array:
         return (image - shift) / scale

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from aae_jax import hosts
+from aae_jax import hosts, runs
 from aae_jax.checks import check_count
 from aae_jax.types import Tree
 
@@ -37,10 +37,7 @@ class Checkpoints:
     def __init__(self, folder: Path, kept: int) -> None:
         import orbax.checkpoint as ocp
 
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ValueError(f"The folder of checkpoints {folder} cannot be written: {error.strerror}.") from None
+        runs.make_folder(folder)
         self._ocp = ocp
         # Orbax logs through absl every step of every save, and the traceback of what it raises anyway.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
@@ -185,9 +182,8 @@ class Best:
     def __init__(self, saved: Checkpoints, like: Tree, values: Iterable[Any]) -> None:
         self._saved, self._kept = saved, None
         self._least: Any = np.inf
-        with contextlib.suppress(
-            ValueError
-        ):  # A damaged one has been warned of; the best of what follows replaces it.
+        # A damaged one has been warned of; the best of what follows replaces it.
+        with contextlib.suppress(ValueError):
             restored = saved.restore(like)
             # A run that was killed may have kept an epoch that its log does not reach yet. It comes to it again.
             self._kept = restored and restored[1]

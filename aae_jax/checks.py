@@ -29,6 +29,7 @@ __all__ = [
     "check_key",
     "check_number",
     "check_rows",
+    "check_shift_and_scale",
     "nearest",
 ]
 
@@ -96,6 +97,14 @@ def check_rows(**arrays: Any) -> None:
     for name, found in others:
         if found != rows:
             raise ValueError(f"{name} has {found[0] if found else 'no'} rows; expected as many as {first}, {rows[0]}.")
+
+
+def check_shift_and_scale(shift: Any, scale: Any) -> None:
+    """The numbers by which data were standardized."""
+    for number in shift:
+        check_number("shift", number, "finite numbers")
+    for number in scale:
+        check_number("scale", number, "positive numbers", above=0)
 
 
 def check_integers(name: str, array: Any, *, least: int | None = None) -> None:

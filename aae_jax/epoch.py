@@ -89,15 +89,11 @@ def check_training_set(rows: Rows, num_seeds: int, *, in_memory: bool) -> None:
         raise ValueError(f"images have shape {np.shape(image)}; expected [N, H, W, C], or [N, D] of a table.")
     if image.dtype != jnp.uint8 and not jnp.issubdtype(image.dtype, jnp.floating):
         raise ValueError(f"images are {image.dtype}; expected uint8 in 0 to 255, or floats.")
-    for name, part, shape in (("label", label, (len(image),)), ("labeled", labeled, None)):
-        if part is None:
-            continue
-        check_integers(name, part, least=-1 if name == "label" else 0)
-        if np.ndim(part) not in (1, 2) or (np.ndim(part) == 2 and len(part) != num_seeds):
-            raise ValueError(f"{name} has shape {np.shape(part)}; expected one axis, or two of {num_seeds} seeds.")
-        if shape is not None and np.shape(part)[-1:] != shape:
-            raise ValueError(f"label has shape {np.shape(part)}; expected one for each of {len(image)} images.")
+    _check_of_seeds("label", label, num_seeds, least=-1)
+    if np.shape(label)[-1] != len(image):
+        raise ValueError(f"label has shape {np.shape(label)}; expected one for each of {len(image)} images.")
     if labeled is not None:
+        _check_of_seeds("labeled", labeled, num_seeds, least=0)
         chosen = np.asarray(labeled)
         if not chosen.size or chosen.max() >= len(image):
             raise ValueError(
@@ -108,6 +104,12 @@ def check_training_set(rows: Rows, num_seeds: int, *, in_memory: bool) -> None:
             raise ValueError("labeled names images whose label is -1; expected images with a known label.")
     if in_memory and image.dtype != jnp.uint8:
         check_finite("images", image)
+
+
+def _check_of_seeds(name: str, part: jax.Array, num_seeds: int, *, least: int) -> None:
+    check_integers(name, part, least=least)
+    if np.ndim(part) not in (1, 2) or (np.ndim(part) == 2 and len(part) != num_seeds):
+        raise ValueError(f"{name} has shape {np.shape(part)}; expected one axis, or two of {num_seeds} seeds.")
 
 
 def batch_of(rows: Rows, indices: jax.Array, labeled: jax.Array | None = None) -> Batch:

@@ -113,8 +113,13 @@ def first_row(num_rows: int, axis_name: str | None) -> jax.Array | int:
 
 def own_rows(layout: Layout) -> np.ndarray:
     """`[B]`, which rows of each batch lie on devices of this process: all, unless there are several."""
-    devices = jax.devices()[: layout.num_devices]
+    devices = _mesh(layout).devices
     return np.repeat([device.process_index == jax.process_index() for device in devices], layout.num_rows)
+
+
+def _mesh(layout: Layout) -> Mesh:
+    """The devices that share the work, along `AXIS`."""
+    return Mesh(np.array(jax.devices()[: layout.num_devices]), (AXIS,))
 
 
 def over_seeds(function: Callable[..., Any], in_axes: Sequence[Any]) -> Callable[..., Any]:
@@ -176,7 +181,7 @@ def compiled(
     of_all = function if in_axes is None else over_seeds(function, in_axes)
     if layout.shares == "nothing":
         return jax.jit(of_all, donate_argnums=donate_argnums)
-    devices = jax.devices()[: layout.num_devices]
+    mesh = _mesh(layout)
     if layout.shares == "seeds":
         assert in_axes is not None, "there are seeds to share"
 
@@ -184,14 +189,12 @@ def compiled(
             specs = _of_leaves(
                 in_axes, arguments, lambda axis: PartitionSpec() if axis is None else PartitionSpec(AXIS)
             )
-            mesh = Mesh(np.array(devices), (AXIS,))
             mapped = jax.shard_map(of_all, mesh=mesh, in_specs=specs, out_specs=PartitionSpec(AXIS), check_vma=False)
             return mapped(*arguments)
 
         return jax.jit(apart, donate_argnums=donate_argnums)
     if jax.process_count() > 1:
         everywhere = PartitionSpec()
-        mesh = Mesh(np.array(devices), (AXIS,))
         shared = jax.shard_map(of_all, mesh=mesh, in_specs=everywhere, out_specs=everywhere, check_vma=False)
         return jax.jit(shared, donate_argnums=donate_argnums)
     # Everything is replicated, but pmap wants an axis to map over: an argument that nobody reads.
@@ -201,7 +204,7 @@ def compiled(
         AXIS,
         in_axes=(*[None] * num_arguments, 0),
         out_axes=None,
-        devices=devices,
+        devices=list(mesh.devices),
         donate_argnums=donate_argnums,
     )
     return lambda *arguments: mapped(*arguments, np.arange(layout.num_devices))
@@ -215,11 +218,10 @@ def placed(tree: Tree, *, layout: Layout, of_seeds: bool) -> Tree:
         layout: who does what.
         of_seeds: whether the arrays' first axis is that of the seeds.
     """
-    devices = jax.devices()[: layout.num_devices]
     if layout.num_devices == 1:
-        return jax.device_put(tree, devices[0])
+        return jax.device_put(tree, jax.devices()[0])
     spec = PartitionSpec(AXIS) if of_seeds and layout.shares == "seeds" else PartitionSpec()
-    sharding = NamedSharding(Mesh(devices, (AXIS,)), spec)
+    sharding = NamedSharding(_mesh(layout), spec)
     if jax.process_count() > 1:
         return jax.tree.map(lambda leaf: _everywhere(leaf, sharding), tree)
     return jax.device_put(tree, sharding)

@@ -1,7 +1,7 @@
 """Devices, seeds and streams change nothing: parameters after a hundred steps, against one seed on one device.
 
-    python -m benchmarks.invariance                                           # about twenty minutes on two CPU cores
-    python -m benchmarks.invariance --variants aae vae                        # a few minutes
+    python -m benchmarks.invariance                                           # some two hundred trainings
+    python -m benchmarks.invariance --variants aae vae                        # some thirty of them
 
 Every variant is trained for a hundred steps on real digits, with noise and dropout: on 2, 4 and 8 (fake) devices, as
 one of ten seeds that are trained together, streamed from the host, and by two processes of two devices each. The

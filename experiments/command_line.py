@@ -57,7 +57,8 @@ def guarded(work: Callable[[], Any]) -> Any:
 
 def _check_names(arguments: Sequence[str], kind: Any) -> None:
     """Unknown options and choices, told from the nearest known ones; whatever else is wrong with a word tyro says."""
-    hints = {field.name: get_type_hints(kind)[field.name] for field in dataclasses.fields(kind)}
+    of_class = get_type_hints(kind)
+    hints = {field.name: of_class[field.name] for field in dataclasses.fields(kind)}
     known = {*hints, "help", *(f"no_{name}" for name, hint in hints.items() if hint is bool)}
     option = ""
     for word in arguments:

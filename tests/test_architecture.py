@@ -26,7 +26,7 @@ ARROWS = {
     "parallel": {"types", "checks"},
     "evaluation": {"checks"},
     "data": {"checks"},
-    "checkpoints": {"types", "checks", "hosts"},
+    "checkpoints": {"types", "checks", "hosts", "runs"},
     "runs": {"checks"},
     "interrupts": set(),
     "hosts": {"types"},

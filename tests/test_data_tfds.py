@@ -8,7 +8,6 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -357,14 +356,6 @@ def test_without_tensorflow_datasets(tmp_path, monkeypatch):
 
 
 # --- The real MNIST
-
-
-@pytest.fixture(scope="module")
-def mnist_files():
-    folder = os.environ.get("AAE_JAX_DATA")
-    if not folder:
-        pytest.skip("AAE_JAX_DATA does not name a folder with the four original files of MNIST")
-    return Path(folder)
 
 
 @pytest.fixture(scope="module")

@@ -118,12 +118,9 @@ for network in ("mlp", "convolutional"):
 
 
 @pytest.mark.slow
-def test_convolutions_reconstruct_mnist_better_than_the_perceptron(tmp_path):
-    folder = os.environ.get("AAE_JAX_DATA")
-    if not folder:
-        pytest.skip("AAE_JAX_DATA does not name a folder with the four original files of MNIST")
+def test_convolutions_reconstruct_mnist_better_than_the_perceptron(mnist_files, tmp_path):
     # In a process of its own: compiled as the other tests are, convolutions take seconds a step.
-    words = [sys.executable, "-c", CONVOLUTIONS, str(tmp_path), folder]
+    words = [sys.executable, "-c", CONVOLUTIONS, str(tmp_path), str(mnist_files)]
     subprocess.run(words, env={**os.environ, "XLA_FLAGS": ""}, check=True)
     nll = json.loads((tmp_path / "nll.json").read_text())
     assert nll["convolutional"] < nll["mlp"] < 110

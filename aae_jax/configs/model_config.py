@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal, get_args, get_origin, get_type_hints
 
-from aae_jax.checks import check_choice, check_count, check_number
+from aae_jax.checks import check_choice, check_count, check_number, check_shift_and_scale
 from aae_jax.types import BatchNorm, Precision
 
 __all__ = ["ModelConfig"]
@@ -122,10 +122,7 @@ class ModelConfig:
                 f"shift is {shift!r} and scale {scale!r}; expected both, of {self.image_shape[-1]} numbers, one for "
                 "each channel or column."
             )
-        for number in shift:
-            check_number("shift", number, "finite numbers")
-        for number in scale:
-            check_number("scale", number, "positive numbers", above=0)
+        check_shift_and_scale(shift, scale)
 
     def _check_clusters(self) -> None:
         if self.variant not in _FINDS_CLUSTERS:

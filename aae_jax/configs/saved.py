@@ -32,7 +32,6 @@ def save(folder: Path | str, params: Params, *, best: bool = False) -> None:
     """
     if not isinstance(params, dict) or not jax.tree.leaves(params):
         raise ValueError(f"params is {type(params).__name__}; expected the variables of networks, by name.")
-    runs.make_folder(Path(folder) / _FOLDERS[best])
     with checkpoints(Path(folder) / _FOLDERS[best]) as saved:
         saved.replace(0, params)
 

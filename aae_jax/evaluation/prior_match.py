@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from aae_jax.checks import check_count, check_function, check_key
+from aae_jax.checks import check_axes, check_count, check_finite, check_function, check_key
 from aae_jax.evaluation.holes import equal_probability_cells, hole_fraction, num_cells_for
 from aae_jax.evaluation.two_sample import (
     median_scales,
@@ -64,10 +64,8 @@ def prior_match(
         (True, 0.0)
     """
     codes = np.asarray(codes)
-    if codes.ndim != 2:
-        raise ValueError(f"codes must be [N, Z], got shape {codes.shape}.")
-    if num_bad := np.sum(~np.isfinite(codes)):
-        raise ValueError(f"codes must be finite; {num_bad} of {codes.size} numbers are not finite.")
+    check_axes("codes", codes, "[N, Z]")
+    check_finite("codes", codes)
     check_key("key", key)
     check_function("sample_prior", sample_prior, "key -> [Z]")
     check_count("num_compared", num_compared, 2)
