@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import math
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
@@ -34,9 +33,10 @@ from aae_jax.epoch import (
 )
 from aae_jax.feeds import Span, Stream, is_streamed, streamed_spans
 from aae_jax.keys import derive
+from aae_jax.progress import progress
 from aae_jax.types import Algorithm, Params, TrainState
 
-__all__ = ["Rows", "TrainingConfig", "batch_of", "check", "fit", "progress"]
+__all__ = ["Rows", "TrainingConfig", "batch_of", "check", "fit"]
 
 _CHUNK_SECONDS = 2.0
 """About how long the host leaves the device alone: rarely enough to cost nothing, often enough to stop and save."""
@@ -300,30 +300,6 @@ def _plain(value: jax.Array) -> float | list[float | None] | None:
     if np.ndim(value):
         return [_plain(number) for number in np.asarray(value)]  # type: ignore[misc]
     return float(value) if np.isfinite(value) else None
-
-
-def progress(name: str, done: int, total: int, *, unit: str = "step") -> Any:
-    """A progress bar with the time left, a context; `update(n)` moves it.
-
-    Args:
-        name: what goes on.
-        done: how much of it was done before.
-        total: how much there is.
-        unit: of what.
-    """
-    from tqdm import tqdm
-
-    # Without a terminal a line now and then is enough.
-    interval = 0.2 if sys.stderr.isatty() else 30
-    return tqdm(
-        desc=name,
-        initial=done,
-        total=total,
-        unit=unit,
-        mininterval=interval,
-        dynamic_ncols=True,
-        disable=not hosts.is_first(),
-    )
 
 
 def _summary(line: dict[str, Any]) -> str:

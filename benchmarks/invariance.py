@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from aae_jax.loop import progress
+from aae_jax.progress import progress
 from benchmarks import plots, records
 from benchmarks.invariance_worker import VARIANTS
 from benchmarks.records import Options

@@ -42,7 +42,7 @@ from aae_jax.evaluation import (
     precision_recall_coverage,
     squared_distances,
 )
-from aae_jax.loop import progress
+from aae_jax.progress import progress
 from aae_jax.types import Model, Params
 from experiments import command_line, optimizers, reports, training
 from experiments.options import PaperOptions, check_selection

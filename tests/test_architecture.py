@@ -30,10 +30,12 @@ ARROWS = {
     "runs": {"checks"},
     "interrupts": set(),
     "hosts": {"types"},
+    "progress": {"hosts"},
     "epoch": {"types", "checks", "keys", "data", "parallel"},
     "feeds": {"epoch", "data"},
     "loop": {
         *("types", "checks", "keys", "epoch", "feeds", "parallel", "checkpoints", "runs", "interrupts", "hosts"),
+        "progress",
     },
     "configs": {
         *("types", "checks", "losses", "priors", "heads", "likelihoods", "networks", "models", "adapters"),
@@ -47,7 +49,7 @@ ONLY_IN = {
     "orbax": {"checkpoints", "hosts"},
     "tensorflow_datasets": {"data"},
     "grain": {"data"},
-    "tqdm": {"loop"},
+    "tqdm": {"progress"},
     "matplotlib": set(),
     "tyro": set(),
     "experiments": set(),
