@@ -31,6 +31,7 @@ __all__ = [
     "check_rows",
     "check_shift_and_scale",
     "nearest",
+    "one_line",
 ]
 
 
@@ -143,6 +144,11 @@ def check_key(name: str, value: Any) -> None:
     """Typed PRNG keys, of any shape."""
     if not jnp.issubdtype(getattr(value, "dtype", np.dtype(object)), jax.dtypes.prng_key):
         raise ValueError(f"{name} is {_short(value)}; expected a key, such as jax.random.key(0) makes.")
+
+
+def one_line(text: object) -> str:
+    """What another library says, for a message of ours: an error without words by its type."""
+    return " ".join(str(text).split()) or type(text).__name__
 
 
 def _dtype(array: Any) -> Any:

@@ -1,7 +1,7 @@
 """Devices, seeds and streams change nothing: parameters after a hundred steps, against one seed on one device.
 
-    python -m benchmarks.invariance                                           # some two hundred trainings
-    python -m benchmarks.invariance --variants aae vae                        # some thirty of them
+    python -m benchmarks.invariance                                           # half an hour on two CPU cores
+    python -m benchmarks.invariance --variants aae vae                        # minutes
 
 Every variant is trained for a hundred steps on real digits, with noise and dropout: on 2, 4 and 8 (fake) devices, as
 one of ten seeds that are trained together, streamed from the host, and by two processes of two devices each. The
@@ -31,15 +31,16 @@ from experiments import command_line
 
 BOUND = 1e-10
 SEED = 4
+ALONE = "one seed, one device"
 WAYS: dict[str, dict[str, Any]] = {
     "2 devices": {"devices": 2},
     "4 devices": {"devices": 4},
     "8 devices": {"devices": 8},
     "ten seeds": {"seeds": list(range(10))},
     "streamed": {"streamed": True},
-    "2 processes": {"devices": 2, "processes": 2},
+    "2 processes": {"devices": 4, "processes": 2},
 }
-CONTROL = {"devices": 4, "control": True}
+CONTROL = {"devices": 4, "same_noise": True}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,35 +72,45 @@ def main(config: Config) -> dict[str, Any]:
 
 def _measure(config: Config) -> dict[str, Any]:
     jobs = [
-        {"variant": variant, "precision": precision, "seeds": [SEED], **way}
+        {"variant": variant, "precision": precision, "processes": processes, "ways": ways}
         for precision in config.precisions
         for variant in config.variants
-        for way in ({}, *WAYS.values())
+        for processes, ways in _by_processes({ALONE: {}, **WAYS}).items()
     ]
-    jobs.append({**jobs[0], **CONTROL})
-    trained = []
-    # Most of a training's time is that of its compilation, on one core.
-    with progress("invariance", 0, len(jobs), unit="training") as bar, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for parameters in pool.map(_trained, jobs):
-            trained.append(parameters)
-            bar.update(1)
+    control = {**jobs[0], "ways": {"control": CONTROL}}
     results: dict[str, Any] = {"bound": BOUND, "differences": {precision: {} for precision in config.precisions}}
-    for start in range(0, len(jobs) - 1, 1 + len(WAYS)):
-        alone, *others = trained[start : start + 1 + len(WAYS)]
-        found = {way: _difference(alone, other) for way, other in zip(WAYS, others, strict=True)}
-        results["differences"][jobs[start]["precision"]][jobs[start]["variant"]] = found
-    results["control"] = {"variant": jobs[0]["variant"], "difference": _difference(trained[0], trained[-1])}
-    return results
+    # Most of a training's time is that of its compilation, on one core.
+    with ThreadPoolExecutor(os.cpu_count()) as pool, progress("invariance", 0, 1 + len(jobs), unit="process") as bar:
+        trained: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+        for job, parameters in zip([*jobs, control], pool.map(_trained, [*jobs, control]), strict=True):
+            trained.setdefault((job["precision"], job["variant"]), {}).update(parameters)
+            bar.update(1)
+    for (precision, variant), parameters in trained.items():
+        found = {way: _difference(parameters[ALONE], parameters[way]) for way in WAYS}
+        results["differences"][precision][variant] = found
+    of_control = trained[control["precision"], control["variant"]]
+    difference = _difference(of_control[ALONE], of_control["control"])
+    return {**results, "control": {"variant": control["variant"], "difference": difference}}
 
 
-def _trained(job: dict[str, Any]) -> np.ndarray:
-    """The parameters of the seed that is compared, from a process of its own or several."""
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={job.get('devices', 1)}"
+def _by_processes(ways: dict[str, dict[str, Any]]) -> dict[int, dict[str, dict[str, Any]]]:
+    """The ways by how many processes they take; what takes one shares it, and JAX starts once for all of them."""
+    found: dict[int, dict[str, dict[str, Any]]] = {}
+    for name, way in ways.items():
+        terms = {"seeds": [SEED], **way}
+        found.setdefault(terms.pop("processes", 1), {})[name] = terms
+    return found
+
+
+def _trained(job: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The parameters of the seed that is compared, by way, from a process of its own or several."""
+    devices = max(way.get("devices", 1) for way in job["ways"].values()) // job["processes"]
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     with tempfile.TemporaryDirectory() as folder:
-        path, workers = Path(folder) / "params.npy", []
-        coordinator = f"localhost:{_free_port()}"
-        for process in range(job.get("processes", 1)):
+        path, workers = Path(folder) / "params.npz", []
+        coordinator = f"localhost:{free_port()}"
+        for process in range(job["processes"]):
             of_process = {**job, "process": process, "coordinator": coordinator}
             words = [sys.executable, "-m", "benchmarks.invariance_worker", json.dumps(of_process), str(path)]
             pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
@@ -110,10 +121,12 @@ def _trained(job: dict[str, Any]) -> np.ndarray:
                 f"status {worker.returncode}\n{error[-3000:]}" for worker, error in zip(workers, errors, strict=True)
             ]
             raise RuntimeError("\n".join([f"{job} failed:", *ends]))
-        return np.load(path)[job["seeds"].index(SEED)]
+        with np.load(path) as file:
+            return {name: file[name][way["seeds"].index(SEED)] for name, way in job["ways"].items()}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         return probe.getsockname()[1]

@@ -1,12 +1,10 @@
-"""One training of `benchmarks.invariance`, in a process of its own: devices are counted before JAX starts.
-
-python -m benchmarks.invariance_worker '{"variant": "aae", "how": "alone", "precision": "float64", "seeds": [0]}' OUT
-"""
+"""Trainings of `benchmarks.invariance`, in a process of their own: devices are counted before JAX starts."""
 
 import contextlib
 import json
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,6 @@ from aae_jax import (
     feeds,
     fit,
     hosts,
-    row_keys,
 )
 from aae_jax.types import Algorithm, TrainState
 
@@ -60,7 +57,7 @@ VARIANTS = {
 }
 
 
-def train(config: ModelConfig, *, seeds: tuple[int, ...], devices: int, streamed: bool) -> TrainState:
+def train(config: ModelConfig, *, seeds: Sequence[int], devices: int = 1, streamed: bool = False) -> TrainState:
     """The state after a hundred steps on real digits, with noise and dropout, of one or several seeds."""
     train = data.load("mnist5k").train
     labeled = np.arange(100, dtype=np.int32) if config.variant.startswith("semi_supervised") else None
@@ -78,7 +75,7 @@ def train(config: ModelConfig, *, seeds: tuple[int, ...], devices: int, streamed
     terms = TrainingConfig(
         epochs=EPOCHS,
         batch_size=BATCH_SIZE,
-        seed=seeds if len(seeds) > 1 else seeds[0],
+        seed=tuple(seeds) if len(seeds) > 1 else seeds[0],
         num_devices=devices,
         checkpoint_epochs=EPOCHS,
         stream="yes" if streamed else "no",
@@ -92,23 +89,34 @@ def _widest(leaf: jax.Array) -> jax.Array:
     return leaf.astype(jnp.result_type(float)) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
 
-def main(job: dict[str, Any], path: Path) -> None:
-    """Trains as the job says, and writes all numbers of the parameters, a row for each seed."""
+def main(job: Mapping[str, Any], path: Path) -> None:
+    """Trains in each of the job's ways; writes all numbers of the parameters by way, a row for each seed."""
     jax.config.update("jax_enable_x64", job["precision"] == "float64")
-    if job.get("control"):
-        # What must be noticed: every device draws the noise of the first.
-        epoch.row_keys = lambda key, step, num_rows, first=0: row_keys(key, step, num_rows, 0)
     feeds._SPAN_BYTES = NUM_ROWS // 3 * 784
-    processes = job.get("processes", 1)
-    seeds, devices = tuple(job["seeds"]), job.get("devices", 1) * processes
-    together = contextlib.nullcontext()
-    if processes > 1:
-        together = hosts.join(job["coordinator"], processes, job["process"])
+    together: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+    if job["processes"] > 1:
+        together = hosts.join(job["coordinator"], job["processes"], job["process"])
     with together:
-        state = train(VARIANTS[job["variant"]], seeds=seeds, devices=devices, streamed=job.get("streamed", False))
-        leaves = jax.tree.leaves(state.params)
+        numbers = {}
+        for name, way in job["ways"].items():
+            with _same_noise() if way.get("same_noise") else contextlib.nullcontext():
+                terms = {key: value for key, value in way.items() if key != "same_noise"}
+                state = train(VARIANTS[job["variant"]], **terms)
+            leaves = [np.asarray(leaf).reshape(len(way["seeds"]), -1) for leaf in jax.tree.leaves(state.params)]
+            numbers[name] = np.concatenate(leaves, axis=1)
         if hosts.is_first():
-            np.save(path, np.concatenate([np.asarray(leaf).reshape(len(seeds), -1) for leaf in leaves], axis=1))
+            np.savez(path, **numbers)
+
+
+@contextlib.contextmanager
+def _same_noise() -> Iterator[None]:
+    """What must be noticed: every device draws the noise of the first."""
+    right = epoch.row_keys
+    epoch.row_keys = lambda key, step, num_rows, first=0: right(key, step, num_rows, 0)
+    try:
+        yield
+    finally:
+        epoch.row_keys = right
 
 
 if __name__ == "__main__":

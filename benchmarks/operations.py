@@ -7,7 +7,7 @@ operations at the paper's widths, and can be fused into the products so that it 
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "product_bytes",
     "pythae_operations",
     "semi_supervised_costs",
+    "usual_operations",
 ]
 
 ADAM_OPERATIONS = 14
@@ -182,6 +183,20 @@ def semi_supervised_costs(
     )
     # The generator's phase has moved the encoder.
     return {**costs, "classification": Cost(_forward(encoder, batch) + _learn(encoder, batch), (), _size(encoder))}
+
+
+def usual_operations(costs: Mapping[str, Cost]) -> int:
+    """Of one step as it is usually written.
+
+    Each phase makes all that it needs, and the generator's gradient comes with one of the discriminators' weights
+    that is thrown away.
+
+    Args:
+        costs: by phase, of `aae_costs` or `semi_supervised_costs`.
+    """
+    # The discriminators learn from real and fake rows, the generator's gradient meets the fake ones alone.
+    learned = of_products(product for product in costs["discriminator"].products if product.kind == "weights")
+    return sum(cost.operations(alone=True) for cost in costs.values()) + learned // 2
 
 
 def pythae_operations(batch: int, *, image: int = 784, width: int = 1000, code: int = 8) -> int:

@@ -9,6 +9,7 @@ losses in float64. Then the contenders take turns, each at as many steps as make
 
     chunk            aae_jax as `fit` runs it: steps in one compiled loop
     jit_step         aae_jax as in the README: a jitted call per step
+    torch_usual      PyTorch as it is usually written: each phase encodes for itself, Adam by default
     torch_eager      PyTorch, no operation more than ours, fused Adam
     torch_compile    the same with its passes and losses compiled
     pythae           its adversarial trainer's own algorithm, of fewer operations; AAE only
@@ -29,7 +30,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,7 +41,7 @@ import numpy as np
 from aae_jax import TrainingConfig, fit, row_keys
 from aae_jax.epoch import orders as orders_of
 from benchmarks import equality, records, timing
-from benchmarks.operations import pythae_operations
+from benchmarks.operations import pythae_operations, usual_operations
 from benchmarks.records import Options
 from benchmarks.timing import Work
 from benchmarks.workloads import Variant, Workload, batch_at, chunk_of, make_rows
@@ -122,8 +123,10 @@ def _steps(workload: Workload, batch_size: int, config: Config) -> dict[str, Any
     contenders = ours | _theirs(workload, batch_size, count, config)
     seconds = timing.interleaved(contenders, config.repetitions)
     # Ours as the compiler counts them, PyTorch's by hand.
-    by_hand = sum(cost.operations() for cost in workload.costs(batch_size).values())
+    costs = workload.costs(batch_size)
+    by_hand = sum(cost.operations() for cost in costs.values())
     operations = dict.fromkeys(contenders, by_hand) | dict.fromkeys(ours, analysis["flops"])
+    operations["torch_usual"] = usual_operations(costs)
     if "pythae" in operations:
         operations["pythae"] = pythae_operations(batch_size, width=config.width)
     return {
@@ -170,13 +173,13 @@ def _theirs(workload: Workload, batch_size: int, count: int, config: Config) -> 
     rows = make_rows(workload, batch_size * count)
     image, label = torch_peer.on_device(rows.image.reshape(len(rows.image), -1)), torch_peer.on_device(rows.label)
 
-    def steps_of(mode: str | None) -> Work:
-        step = torch_peer.make_step(workload, torch_peer.make_networks(workload, params), mode=mode)
+    def work_of(make_step: Callable[..., torch_peer.Step], **options: str) -> Work:
+        step = make_step(workload, torch_peer.make_networks(workload, params), **options)
         return lambda: torch_peer.run_steps(workload, step, image, label, batch_size, count)
 
-    contenders = {"torch_eager": steps_of(None)}
+    contenders = {"torch_usual": work_of(torch_peer.make_usual_step), "torch_eager": work_of(torch_peer.make_step)}
     if config.torch_mode != "none":
-        contenders["torch_compile"] = steps_of(config.torch_mode)
+        contenders["torch_compile"] = work_of(torch_peer.make_step, mode=config.torch_mode)
     if workload.variant == "aae":
         trainer = pythae_peer.make_trainer(workload, params, np.asarray(rows.image), batch_size)
         contenders["pythae"] = lambda: pythae_peer.run_steps(trainer, image, batch_size, count)

@@ -4,8 +4,8 @@
     python -m benchmarks.start --preset smoke                                 # a minute, to see that it works
 
 Everything runs in fresh processes, whose peak memory is taken down too. `experiments.prior_matching` is watched until
-its first epoch is in the log of its first model, then stopped; with a compilation cache that is empty, with one that
-such a run has left, and with one that keeps small programs too, which JAX by default does not.
+its first epoch is in the log of its first model, then stopped; with a compilation cache that is empty, and with one
+that such a run has left.
 """
 
 import contextlib
@@ -32,11 +32,7 @@ PROGRAMS = {
     "first step": "from benchmarks import start; start.first_step()",
 }
 """What is run to its end, by its name."""
-EPOCHS = ("first epoch, no cache", "first epoch, cache", "first epoch, cache of all programs")
-KEEP_ALL = {
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-}
+EPOCHS = ("first epoch, no cache", "first epoch, cache")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,12 +88,8 @@ def measure(config: Config) -> dict[str, Any]:
         for name, program in PROGRAMS.items():
             keep(name, _process([sys.executable, "-c", program], {"JAX_ENABLE_COMPILATION_CACHE": "false"}, config))
         with tempfile.TemporaryDirectory() as folder:
-            usual = {"JAX_COMPILATION_CACHE_DIR": str(Path(folder) / "usual")}
-            all_programs = {"JAX_COMPILATION_CACHE_DIR": str(Path(folder) / "all"), **KEEP_ALL}
-            keep(EPOCHS[0], _first_epoch(usual, config))
-            keep(EPOCHS[1], _first_epoch(usual, config))
-            _first_epoch(all_programs, config)
-            keep(EPOCHS[2], _first_epoch(all_programs, config))
+            for name in EPOCHS:
+                keep(name, _first_epoch({"XDG_CACHE_HOME": folder}, config))
     return {"seconds": seconds, "peak_mebibytes": mebibytes}
 
 

@@ -1,7 +1,9 @@
-"""The same training step in PyTorch, as one writes it who knows PyTorch well.
+"""The same training step in PyTorch: as one writes it who knows PyTorch well, and as it is usually written.
 
-Each phase differentiates with respect to what it trains and nothing else, the encoder's pass is shared by the
-discriminator's and the generator's phase, and Adam is fused: no operation more than `aae_jax` makes.
+In the first, each phase differentiates with respect to what it trains and nothing else, the discriminator's and the
+generator's phase share the encoder's pass, and Adam is fused: no operation more than `aae_jax` makes. In the other,
+each phase encodes for itself, `backward` fills the gradients of all networks that it meets, and Adam is what
+`torch.optim.Adam` is by default. Both give the same losses.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,6 +27,7 @@ __all__ = [
     "make_loader",
     "make_networks",
     "make_step",
+    "make_usual_step",
     "on_device",
     "perceptron",
     "run_epoch",
@@ -111,20 +114,22 @@ def make_networks(workload: Workload, params: Params) -> Networks:
     return Networks(perceptron(params["encoder"]), perceptron(params["decoder"]), judges)
 
 
-def make_step(workload: Workload, networks: Networks, *, mode: str | None = None) -> Step:
-    """One training step.
+class _Functions(NamedTuple):
+    """What the phases of a step compute."""
 
-    Args:
-        workload: of the model.
-        networks: are changed by each step.
-        mode: of `torch.compile`, which compiles passes and losses; eager where None.
-    """
+    encode: Callable[[Tensor], tuple[Tensor, ...]]
+    reconstruction: Callable[[Tensor], Tensor]
+    discrimination: Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]
+    deception: Callable[[Sequence[Tensor]], Tensor]
+    classification: Callable[[Tensor, Tensor], Tensor]
+
+
+def _functions(workload: Workload, networks: Networks) -> _Functions:
     encoder, decoder, judges = networks
-    has_categories = workload.variant != "aae"
 
     def encode(image: Tensor) -> tuple[Tensor, ...]:
         raw = encoder(image)
-        return (raw[:, : workload.code], softmax(raw[:, workload.code :], -1)) if has_categories else (raw,)
+        return (raw,) if workload.variant == "aae" else (raw[:, : workload.code], softmax(raw[:, workload.code :], -1))
 
     def reconstruction(image: Tensor) -> Tensor:
         mean = torch.sigmoid(decoder(torch.cat(encode(image), -1)))
@@ -140,36 +145,75 @@ def make_step(workload: Workload, networks: Networks, *, mode: str | None = None
     def classification(image: Tensor, label: Tensor) -> Tensor:
         return cross_entropy(encoder(image)[:, workload.code :], label)
 
+    return _Functions(encode, reconstruction, discrimination, deception, classification)
+
+
+def _weights(workload: Workload, networks: Networks) -> dict[str, list[nn.Parameter]]:
+    """What each phase trains."""
+    encoder, decoder = ([*network.parameters()] for network in networks[:2])
+    judges = [weight for judge in networks.judges for weight in judge.parameters()]
+    weights = {"reconstruction": [*encoder, *decoder], "discriminator": judges, "generator": encoder}
+    return weights if workload.variant == "aae" else {**weights, "classification": encoder}
+
+
+def make_step(workload: Workload, networks: Networks, *, mode: str | None = None) -> Step:
+    """One training step, with no operation more than ours.
+
+    Args:
+        workload: of the model.
+        networks: are changed by each step.
+        mode: of `torch.compile`, which compiles passes and losses; eager where None.
+    """
+    functions = _functions(workload, networks)
     if mode is not None:
-        encode, reconstruction, discrimination, deception, classification = (
-            torch.compile(function, mode=mode)
-            for function in (encode, reconstruction, discrimination, deception, classification)
-        )
-    learn = {
-        "reconstruction": _learner(encoder, decoder),
-        "discriminator": _learner(*judges),
-        "generator": _learner(encoder),
-        **({"classification": _learner(encoder)} if has_categories else {}),
-    }
+        functions = _Functions(*(torch.compile(function, mode=mode) for function in functions))
+    learn = {phase: _learner(weights) for phase, weights in _weights(workload, networks).items()}
 
     def step(image: Tensor, real: Sequence[Tensor], labeled: tuple[Tensor, Tensor] | None) -> dict[str, Tensor]:
         if mode is not None:
             torch.compiler.cudagraph_mark_step_begin()
-        losses = {"reconstruction": learn["reconstruction"](reconstruction(image))}
-        codes = encode(image)
+        losses = {"reconstruction": learn["reconstruction"](functions.reconstruction(image))}
+        codes = functions.encode(image)
         fake = tuple(code.detach() for code in codes)
-        losses["discriminator"] = learn["discriminator"](discrimination(real, fake))
-        losses["generator"] = learn["generator"](deception(codes))
+        losses["discriminator"] = learn["discriminator"](functions.discrimination(real, fake))
+        losses["generator"] = learn["generator"](functions.deception(codes))
         if labeled is not None:
-            losses["classification"] = learn["classification"](classification(*labeled))
+            losses["classification"] = learn["classification"](functions.classification(*labeled))
         return losses
 
     return step
 
 
-def _learner(*networks: nn.Module) -> Callable[[Tensor], Tensor]:
-    """`loss -> loss`, after one update of these networks' weights by Adam."""
-    weights = [weight for network in networks for weight in network.parameters()]
+def make_usual_step(workload: Workload, networks: Networks) -> Step:
+    """One training step as it is usually written.
+
+    Args:
+        workload: of the model.
+        networks: are changed by each step.
+    """
+    functions = _functions(workload, networks)
+    optimizers = {phase: torch.optim.Adam(weights, lr=RATE) for phase, weights in _weights(workload, networks).items()}
+
+    def learn(phase: str, loss: Tensor) -> Tensor:
+        optimizers[phase].zero_grad()
+        loss.backward()
+        optimizers[phase].step()
+        return loss.detach()
+
+    def step(image: Tensor, real: Sequence[Tensor], labeled: tuple[Tensor, Tensor] | None) -> dict[str, Tensor]:
+        losses = {"reconstruction": learn("reconstruction", functions.reconstruction(image))}
+        fake = tuple(code.detach() for code in functions.encode(image))
+        losses["discriminator"] = learn("discriminator", functions.discrimination(real, fake))
+        losses["generator"] = learn("generator", functions.deception(functions.encode(image)))
+        if labeled is not None:
+            losses["classification"] = learn("classification", functions.classification(*labeled))
+        return losses
+
+    return step
+
+
+def _learner(weights: list[nn.Parameter]) -> Callable[[Tensor], Tensor]:
+    """`loss -> loss`, after one update of these weights by Adam."""
     optimizer = torch.optim.Adam(weights, lr=RATE, fused=True)
 
     def learn(loss: Tensor) -> Tensor:

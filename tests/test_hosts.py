@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from aae_jax import hosts
+from benchmarks.invariance import free_port
 
 TRAINING = """
 import contextlib
@@ -70,12 +71,6 @@ def start(
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_ENABLE_X64": "true"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.Popen(words, env=environment, preexec_fn=limit if file_bytes else None, **pipes)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
 
 
 def start_two(folder, others_folder, of_first=(), of_second=(), **options):

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from aae_jax.checks import one_line
 from aae_jax.data.dataset import Dataset, Split, split_at_random
 
 __all__ = ["load_npy", "load_npz"]
@@ -78,7 +79,7 @@ def _map(path: str) -> np.ndarray:
         # By name: numpy.load would open an .npz or a pickle whatever it is called.
         return np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # a damaged header makes numpy raise almost anything
-        raise ValueError(f"{path}: not an .npy file, or a truncated one: {_one_line(error)}") from error
+        raise ValueError(f"{path}: not an .npy file, or a truncated one: {one_line(error)}") from error
 
 
 def _read(path: str) -> dict[str, np.ndarray]:
@@ -99,9 +100,9 @@ def _read(path: str) -> dict[str, np.ndarray]:
                 raise ValueError(f"its {' and '.join(odd)} are no array of numpy; write it by numpy.savez")
             return found
     except (ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: {_one_line(error)}") from error
+        raise ValueError(f"{path}: {one_line(error)}") from error
     except Exception as error:  # a damaged file makes zipfile and numpy raise almost anything, MemoryError too
-        raise ValueError(f"{path}: a damaged file ({_one_line(error)})") from error
+        raise ValueError(f"{path}: a damaged file ({one_line(error)})") from error
 
 
 def _check_directory(file: BinaryIO, num_found: int) -> None:
@@ -120,10 +121,6 @@ def _check_file(path: str) -> None:
         raise ValueError(f"{path}: is a folder; expected a file")
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _check_labels(path: str, labels: np.ndarray | None, num_rows: int) -> np.ndarray:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from aae_jax.checks import check_folder
+from aae_jax.checks import check_folder, one_line
 from aae_jax.data import cache
 from aae_jax.data.dataset import Dataset, Split, split_at_random
 from aae_jax.data.formats import EXAMPLES
@@ -92,7 +92,7 @@ def _builder(name: str, data_dir: Path) -> Any:
             return _without_tensorflow(tfds.builder_cls(name), EXAMPLES[name])(data_dir=data_dir)
         return tfds.builder(name, data_dir=data_dir)
     except (ValueError, AssertionError) as error:
-        raise ValueError(f"{name}: {_one_line(error)}") from error
+        raise ValueError(f"{name}: {one_line(error)}") from error
 
 
 def _prepare(builder: Any, manual_dir: Path | None) -> None:
@@ -112,7 +112,7 @@ def _prepare(builder: Any, manual_dir: Path | None) -> None:
     elif builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
         raise FileNotFoundError(
             f"{builder.name}: cannot be downloaded; give the folder that holds its files as manual_dir: "
-            f"{_one_line(builder.MANUAL_DOWNLOAD_INSTRUCTIONS)}"
+            f"{one_line(builder.MANUAL_DOWNLOAD_INSTRUCTIONS)}"
         )
     _check_files_or_network(builder, manual_dir)
     config = tfds.download.DownloadConfig(
@@ -122,10 +122,10 @@ def _prepare(builder: Any, manual_dir: Path | None) -> None:
         # Any other format could not be read without TensorFlow.
         builder.download_and_prepare(download_config=config, file_format="array_record")
     except tfds.download.DownloadError as error:
-        raise FileNotFoundError(f"{builder.name}: {_one_line(error)}") from error
+        raise FileNotFoundError(f"{builder.name}: {one_line(error)}") from error
     except tfds.core.download.download_manager.NonMatchingChecksumError as error:
         raise ValueError(
-            f"{builder.name}: not the original file, or a damaged one: {_one_line(error).split(' To debug')[0]}"
+            f"{builder.name}: not the original file, or a damaged one: {one_line(error).split(' To debug')[0]}"
         ) from error
     except ImportError as error:
         if "tensorflow" not in str(error):
@@ -246,7 +246,3 @@ def _without_tensorflow(shipped: Any, examples: Any) -> Any:
             return super()._split_generators(types.SimpleNamespace(download=download, download_and_extract=download))
 
     return Builder
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
