@@ -35,7 +35,7 @@ class Config:
     """Options of the command."""
 
     run: str | None = None
-    """Run the command of an item, by its name in the first column, on MNIST."""
+    """Run the command of an item, by its name in the first column."""
     preset: Literal["laptop", "smoke", "paper"] = "laptop"
     """Of the command that is run."""
     seeds: int = 1
@@ -98,7 +98,7 @@ def _run(config: Config) -> None:
 
 
 def command(item: Item, options: Mapping[str, Any]) -> list[str]:
-    """What measures an item on MNIST, without the interpreter.
+    """What measures an item, without the interpreter.
 
     Args:
         item: of the paper.
@@ -157,15 +157,15 @@ def results() -> dict[str, dict[str, Any]]:
 
 
 def measured(item: Item) -> list[dict[str, Any]]:
-    """The recorded runs on MNIST that measured an item."""
+    """The recorded runs that measured an item."""
+    options = {"dataset": "mnist", **item.options}
 
     def fits(final: Mapping[str, Any]) -> bool:
         config = final["config"]
         return (
             final["experiment"] == item.experiment
-            and config["dataset"] == "mnist"
             and item.metric in final["metrics"]
-            and all(option == "panels" or config[option] == value for option, value in item.options.items())
+            and all(option == "panels" or config[option] == value for option, value in options.items())
         )
 
     return [final for final in results().values() if fits(final)]

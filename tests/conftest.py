@@ -1,6 +1,9 @@
 """Set before JAX starts: four devices on one CPU, and quick compilation where bits and speed are not the point."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,8 +12,13 @@ os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Nothing is left in the home folder of whoever runs the tests.
-os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    # What one test has compiled, the next one and its processes need not; nothing is left in anybody's home folder.
+    cache = tempfile.mkdtemp(prefix="aae_jax_tests_")
+    atexit.register(shutil.rmtree, cache, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = cache
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 
 @pytest.fixture(scope="session")
