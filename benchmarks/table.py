@@ -173,7 +173,7 @@ def _ratio(ratio: timing.Spread) -> str:
 
 def _time(seconds: float) -> str:
     for scale, unit in ((60, "min"), (1, "s"), (1e-3, "ms")):
-        if seconds >= 2 * scale or unit == "ms":
+        if seconds >= scale or unit == "ms":
             return f"{seconds / scale:.3g} {unit}"
     raise AssertionError
 
