@@ -2,12 +2,14 @@
 
     python -m benchmarks.invariance                                           # half an hour on two CPU cores
     python -m benchmarks.invariance --variants aae vae                        # minutes
+    python -m benchmarks.invariance --preset smoke                            # a minute, to see that it works
 
 Every variant is trained for a hundred steps on real digits, with noise and dropout: on 2, 4 and 8 (fake) devices, as
 one of ten seeds that are trained together, streamed from the host, and by two processes of two devices each. The
 largest difference of any parameter, over the largest parameter, has to be at most 1e-10 in float64; in float32 it is
 reported. A control, in which all devices draw the same noise, has to break the bound. Ends with status 1 where a bound
-is broken.
+is broken. What was trained is kept, and a run that was stopped goes on from there, as long as the code is the same and
+committed.
 """
 
 import dataclasses
@@ -23,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from aae_jax import runs
 from aae_jax.progress import progress
 from benchmarks import plots, records
 from benchmarks.invariance_worker import VARIANTS
@@ -77,12 +80,15 @@ def _measure(config: Config) -> dict[str, Any]:
         for variant in config.variants
         for processes, ways in _by_processes({ALONE: {}, **WAYS}).items()
     ]
-    control = {**jobs[0], "ways": {"control": CONTROL}}
+    control = {**jobs[0], "ways": _by_processes({"control": CONTROL})[1]}
     results: dict[str, Any] = {"bound": BOUND, "differences": {precision: {} for precision in config.precisions}}
+    code = runs.provenance()
+    kept = None if code["dirty"] is not False else config.out / "trainings" / code["commit"]
     # Most of a training's time is that of its compilation, on one core.
     with ThreadPoolExecutor(os.cpu_count()) as pool, progress("invariance", 0, 1 + len(jobs), unit="process") as bar:
         trained: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-        for job, parameters in zip([*jobs, control], pool.map(_trained, [*jobs, control]), strict=True):
+        all_jobs = [*jobs, control]
+        for job, parameters in zip(all_jobs, pool.map(lambda job: _trained(job, kept), all_jobs), strict=True):
             trained.setdefault((job["precision"], job["variant"]), {}).update(parameters)
             bar.update(1)
     for (precision, variant), parameters in trained.items():
@@ -102,8 +108,14 @@ def _by_processes(ways: dict[str, dict[str, Any]]) -> dict[int, dict[str, dict[s
     return found
 
 
-def _trained(job: dict[str, Any]) -> dict[str, np.ndarray]:
-    """The parameters of the seed that is compared, by way, from a process of its own or several."""
+def _trained(job: dict[str, Any], kept: Path | None) -> dict[str, np.ndarray]:
+    """The parameters of the seed that is compared, by way, from a process of its own or several.
+
+    They are kept in a folder, where there is one, and found there by a later run of the same code.
+    """
+    name = "_".join([job["precision"], job["variant"], str(job["processes"]), *job["ways"]]).replace(" ", "-")
+    if kept is not None and (kept / f"{name}.npz").exists():
+        return _arrays(kept / f"{name}.npz")
     devices = max(way.get("devices", 1) for way in job["ways"].values()) // job["processes"]
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
@@ -121,8 +133,18 @@ def _trained(job: dict[str, Any]) -> dict[str, np.ndarray]:
                 f"status {worker.returncode}\n{error[-3000:]}" for worker, error in zip(workers, errors, strict=True)
             ]
             raise RuntimeError("\n".join([f"{job} failed:", *ends]))
-        with np.load(path) as file:
-            return {name: file[name][way["seeds"].index(SEED)] for name, way in job["ways"].items()}
+        trained = _arrays(path)
+    compared = {way: trained[way][terms["seeds"].index(SEED)] for way, terms in job["ways"].items()}
+    if kept is not None:
+        runs.make_folder(kept)
+        np.savez(kept / f"unfinished_{name}.npz", **compared)
+        (kept / f"unfinished_{name}.npz").replace(kept / f"{name}.npz")
+    return compared
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file)
 
 
 def free_port() -> int:
