@@ -26,6 +26,7 @@ from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate, nearest_label, num_cells_for, prior_match
 from aae_jax.types import Prior
 from experiments import command_line, reports, training
+from experiments.optimizers import OptimizersOf, adam
 from experiments.options import Options, check_labels
 
 PRIORS: tuple[Literal["gaussian_mixture", "swiss_roll"], ...] = ("gaussian_mixture", "swiss_roll")
@@ -39,12 +40,22 @@ class Config(Options):
     """The run folder."""
     labeled_fraction: float = 0.2
     """Fraction of the training images whose class may be used."""
+    reconstruction_rate: float = 2e-4
+    """First learning rate of the reconstruction phase, by Adam: at 1e-3 images pull their codes out of their part."""
+    game_rate: float = 5e-3
+    """First learning rate of the discriminator and generator phases, by Adam."""
 
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
         super().check()
         if self.labeled_fraction != 1:
             check_number("labeled_fraction", self.labeled_fraction, "a fraction in (0, 1]", above=0, below=1)
+        self.optimizers()
+
+    def optimizers(self) -> OptimizersOf:
+        """Adam, with a game that outruns reconstruction."""
+        rates = dict.fromkeys(("discriminator", "generator"), self.game_rate)
+        return adam({"reconstruction": self.reconstruction_rate, **rates})
 
     def check_dataset(self, dataset: Dataset) -> None:
         """Checks what can be checked before anything is trained; see `Options`."""

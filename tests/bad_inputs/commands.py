@@ -127,6 +127,8 @@ OWN = {
     "label_prior": {
         "fraction > 0": ("--labeled-fraction 0", "labeled_fraction is 0", "fraction in (0, 1]"),
         "fraction <= 1": ("--labeled-fraction 1.5", "labeled_fraction is 1.5", "fraction in (0, 1]"),
+        "reconstruction rate >= 0": ("--reconstruction-rate -1", "rate of reconstruction is -1", "a number ≥ 0"),
+        "game rate >= 0": ("--game-rate -1", "rate of discriminator is -1", "a number ≥ 0"),
         "some labels": ("--labeled-fraction 0.001", "num_labels is 0", "from 1 to 280"),
     },
     "likelihood": {
