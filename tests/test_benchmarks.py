@@ -13,7 +13,7 @@ from scipy.special import logsumexp
 from aae_jax import row_keys, update
 from aae_jax.keys import derive
 from aae_jax.types import Keys
-from benchmarks import operations, parzen, peers, records, roofline, scaling, start, table, timing
+from benchmarks import invariance, operations, parzen, peers, records, roofline, scaling, start, table, timing
 from benchmarks.workloads import Workload, batch_at, make_rows, seeds_chunk_of
 from experiments import command_line
 
@@ -118,6 +118,15 @@ def test_a_mistake_is_one_line_before_any_work(module, tmp_path, capsys, monkeyp
         command_line.run(module.main, module.PRESETS, arguments=arguments)
     assert leaving.value.code == 2 and "repetitions is 0" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_devices_seeds_streams_and_processes_change_nothing(tmp_path):
+    arguments = ["--preset", "smoke", "--out", str(tmp_path)]
+    results = command_line.run(invariance.main, invariance.PRESETS, arguments=arguments)["results"]
+    differences = results["differences"]["float64"]["aae"]
+    assert set(differences) == set(invariance.WAYS) and max(differences.values()) <= invariance.BOUND
+    assert results["control"]["difference"] > 1e-3
 
 
 def test_peers_say_what_is_missing(capsys, monkeypatch):
