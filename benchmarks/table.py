@@ -75,7 +75,7 @@ def inserted(page: str, text: str) -> str:
 
 
 def markdown(found: Mapping[str, list[dict[str, Any]]]) -> str:
-    """Both tables: steps of training beside peers, and the rest.
+    """The tables: steps of training beside peers, the rest, and what is promised.
 
     Args:
         found: see `recorded`.
@@ -109,6 +109,16 @@ def markdown(found: Mapping[str, list[dict[str, Any]]]) -> str:
                 ratio, seconds = measured
                 lines.append(f"| {words} | **{ratio}** | {seconds} | {runs.machine(one['environment'])} |")
         text += lines or [f"| {words} | {NOT_MEASURED} | | |"]
+    text += ["", "| what is promised | measured | machine |", "|" + "---|" * 3]
+    for words, benchmark, cell in (
+        ("devices, processes, seeds and streams change no parameter, float64", "invariance", _largest_difference),
+        ("a run that is killed, cut short or robbed of its disk ends in the same bytes", "faults", _survived),
+    ):
+        promised = [
+            f"| {words} | {cell(one['results'])} | {runs.machine(one['environment'])} |"
+            for one in found.get(benchmark, [])
+        ]
+        text += promised or [f"| {words} | {NOT_MEASURED} | |"]
     return "\n".join(text)
 
 
@@ -165,6 +175,16 @@ def _parzen(one: Mapping[str, Any]) -> Cells:
     config, results = one["config"], one["results"]
     work = f"{config['samples']:,} samples × {config['test']:,} images"
     return f"{results['fraction']:.2f}", f"{_time(results['whole_seconds'])}: {work}"
+
+
+def _largest_difference(results: Mapping[str, Any]) -> str:
+    found = results["differences"]["float64"]
+    largest = max(difference for of_ways in found.values() for difference in of_ways.values())
+    return f"**{largest:.1e}** of the largest at most, {len(found)} variants"
+
+
+def _survived(results: Mapping[str, Any]) -> str:
+    return f"**{sum(row['survived'] for row in results['faults'])} of {len(results['faults'])}**"
 
 
 def _ratio(ratio: timing.Spread) -> str:
