@@ -111,7 +111,11 @@ def markdown(found: Mapping[str, list[dict[str, Any]]]) -> str:
         text += lines or [f"| {words} | {NOT_MEASURED} | | |"]
     text += ["", "| what is promised | measured | machine |", "|" + "---|" * 3]
     for words, benchmark, cell in (
-        ("devices, processes, seeds and streams change no parameter, float64", "invariance", _largest_difference),
+        (
+            "devices, processes, seeds and streams change no parameter: largest difference in float64",
+            "invariance",
+            _largest_difference,
+        ),
         ("a run that is killed, cut short or robbed of its disk ends in the same bytes", "faults", _survived),
     ):
         promised = [
