@@ -6,7 +6,8 @@
 Time is that of a step of the library's own chunk; memory is what XLA plans for it, arguments (state and data) and
 temporaries apart. A slope is the exponent of the growth, fitted to the medians: 0 is free, 1 is in proportion. Devices
 are fake ones that share the same cores, a process for each count: what they show is the overhead alone. The data lie
-on the device; `rows` shows the step, `order` the shuffling of an epoch.
+on the device; `rows` shows the step, `order` the shuffling of an epoch. `streamed` is the time of a step, over a whole
+epoch of `fit`, of small images that are read from a file.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -22,14 +24,14 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from aae_jax import loop
+from aae_jax import Rows, TrainingConfig, fit, loop
 from benchmarks import records, timing
 from benchmarks.records import Options
 from benchmarks.timing import Work
 from benchmarks.workloads import Chunk, Workload, chunk_of, make_rows, seeds_chunk_of
 from experiments import command_line
 
-Axis = Literal["batch", "width", "rows", "order", "devices", "seeds"]
+Axis = Literal["batch", "width", "rows", "order", "streamed", "devices", "seeds"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Config(Options):
     """The folder of the JSON file and the plot."""
     repetitions: int = 5
     """How often everything is measured."""
-    axes: tuple[Axis, ...] = ("batch", "width", "rows", "order", "devices", "seeds")
+    axes: tuple[Axis, ...] = ("batch", "width", "rows", "order", "streamed", "devices", "seeds")
     """Along which to measure."""
     batch_sizes: tuple[int, ...] = (100, 200, 500, 1000, 2000)
     """Rows of a step; the first is that of the other axes."""
@@ -50,6 +52,8 @@ class Config(Options):
     """Of the hidden layers, along the other axes."""
     rows: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     """Images in the data set, a byte a pixel."""
+    streamed_rows: tuple[int, ...] = (100_000, 1_000_000, 10_000_000)
+    """Images of 8 × 8 pixels in a file, by batches of 1000 or fewer and networks of width 16."""
     devices: tuple[int, ...] = (1, 2, 4, 8)
     """That share a batch which all of them divide; on a CPU only."""
     seeds: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
@@ -67,6 +71,7 @@ PRESETS = command_line.preset_field(
             widths=(16, 32),
             width=16,
             rows=(200, 2000),
+            streamed_rows=(200, 2000),
             devices=(1, 2),
             seeds=(1, 2),
             steps=3,
@@ -89,6 +94,7 @@ def measure(config: Config) -> dict[str, Any]:
         "width": _width,
         "rows": _rows,
         "order": _order,
+        "streamed": _streamed,
         "devices": _devices,
         "seeds": _seeds,
     }
@@ -140,6 +146,25 @@ def _order(config: Config) -> dict[str, Any]:
     key = jax.random.key(0)
     contenders = {str(count): functools.partial(loop._epoch_orders, key, 0, count, 0) for count in config.rows}
     return {"seconds": timing.interleaved(contenders, config.repetitions)}
+
+
+def _streamed(config: Config) -> dict[str, Any]:
+    """Of the second epoch: the first one compiles."""
+    workload = Workload(width=16, image_shape=(8, 8, 1))
+    batch_size = min(1000, *config.streamed_rows)
+    seconds: dict[str, list[float]] = {str(count): [] for count in config.streamed_rows}
+    terms = TrainingConfig(epochs=2, batch_size=batch_size, num_devices=1, stream="yes")
+    for _ in range(config.repetitions):
+        for count in config.streamed_rows:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "images.npy"
+                image = np.lib.format.open_memmap(path, "w+", np.uint8, (count, *workload.image_shape))
+                image[:] = np.resize(np.random.RandomState(0).randint(256, size=64_000, dtype=np.uint8), image.shape)
+                rows = Rows(np.load(path, mmap_mode="r"), np.full(count, -1, np.int32))
+                fit(workload.algorithm, rows, terms, Path(folder) / "run")
+                epoch = json.loads((Path(folder) / "run" / "metrics.jsonl").read_text().splitlines()[-1])
+                seconds[str(count)].append(epoch["seconds"] / (count // batch_size))
+    return {"seconds": seconds, "batch_size": batch_size}
 
 
 def _devices(config: Config) -> dict[str, Any]:
