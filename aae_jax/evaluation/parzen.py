@@ -69,7 +69,7 @@ def parzen_state(num_test: int, num_sigmas: int) -> ParzenState:
 def parzen_update(
     state: ParzenState, samples: jax.Array, test: jax.Array, sigmas: jax.Array | np.ndarray
 ) -> ParzenState:
-    """Takes a block of samples in; its memory is that of the distances ``[T, B]``.
+    """Takes a block of samples in; its memory is that of the distances ``[B, T]``.
 
     Args:
         state: of the samples before.
@@ -91,16 +91,15 @@ def parzen_update(
             f"The state is of {state.sums.shape[1]} test images and {state.sums.shape[0]} sigmas; got {len(test)} and "
             f"{len(sigmas)}, expected the same at every call."
         )
-    # A row for each test image: sums are fast over what lies together in memory. The center is the same at every call.
-    squared = squared_distances(test, samples, center=jnp.mean(test, axis=0))
-    nearest = jnp.minimum(state.nearest, jnp.min(squared, axis=1))
+    squared = squared_distances(samples, test)
+    nearest = jnp.minimum(state.nearest, jnp.min(squared, axis=0))
 
     def new_sums(sums_and_sigma: tuple[jax.Array, jax.Array]) -> jax.Array:
         sums, sigma = sums_and_sigma
         scale = -0.5 / sigma**2
         # Before the first sample nearest is infinite and the sums are zero: 0 · exp(−∞) = 0.
         rescaled = sums * jnp.exp(scale * (state.nearest - nearest))
-        return rescaled + jnp.sum(jnp.exp(scale * (squared - nearest[:, None])), axis=1)
+        return rescaled + jnp.sum(jnp.exp(scale * (squared - nearest)), axis=0)
 
     # One sigma at a time, or the exponentials of all would be there at once.
     sums = jax.lax.map(new_sums, (state.sums, jnp.asarray(sigmas, state.sums.dtype)))
