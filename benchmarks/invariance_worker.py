@@ -4,7 +4,7 @@ import contextlib
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from aae_jax import (
     feeds,
     fit,
     hosts,
+    row_keys,
 )
 from aae_jax.types import Algorithm, TrainState
 
@@ -68,8 +69,8 @@ def train(config: ModelConfig, *, seeds: Sequence[int], devices: int = 1, stream
 
     def make_algorithm(axis_name: str | None) -> Algorithm:
         model = build(config, axis_name=axis_name)
-        # As the paper descends. Adam divides gradients by their own size: where they are about zero it takes steps of
-        # their rounding, 1e-9 of the largest parameter in float64 for the convolutional variant.
+        # As the paper descends. By Adam the convolutional variant differs by 1e-9 of its largest parameter, most of it
+        # after ten steps: it divides gradients by their own size, however little more than rounding they are.
         optimizers = {phase.name: optax.sgd(1e-3, momentum=0.9) for phase in model.phases}
         made = algorithm(model, optimizers, corrupt=corrupt, axis_name=axis_name)
         return made._replace(init=lambda key: jax.tree.map(_widest, made.init(key)))
@@ -94,6 +95,9 @@ def _widest(leaf: jax.Array) -> jax.Array:
 def main(job: Mapping[str, Any], path: Path) -> None:
     """Trains in each of the job's ways; writes all numbers of the parameters by way, a row for each seed."""
     jax.config.update("jax_enable_x64", job["precision"] == "float64")
+    if job["same_noise"]:
+        # What must be noticed: every device draws the noise of the first.
+        epoch.row_keys = lambda key, step, num_rows, first=0: row_keys(key, step, num_rows, 0)
     feeds._SPAN_BYTES = NUM_ROWS // 3 * 784
     together: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
     if job["processes"] > 1:
@@ -101,24 +105,11 @@ def main(job: Mapping[str, Any], path: Path) -> None:
     with together:
         numbers = {}
         for name, way in job["ways"].items():
-            with _same_noise() if way.get("same_noise") else contextlib.nullcontext():
-                terms = {key: value for key, value in way.items() if key != "same_noise"}
-                state = train(VARIANTS[job["variant"]], **terms)
+            state = train(VARIANTS[job["variant"]], **way)
             leaves = [np.asarray(leaf).reshape(len(way["seeds"]), -1) for leaf in jax.tree.leaves(state.params)]
             numbers[name] = np.concatenate(leaves, axis=1)
         if hosts.is_first():
             np.savez(path, **numbers)
-
-
-@contextlib.contextmanager
-def _same_noise() -> Iterator[None]:
-    """What must be noticed: every device draws the noise of the first."""
-    right = epoch.row_keys
-    epoch.row_keys = lambda key, step, num_rows, first=0: right(key, step, num_rows, 0)
-    try:
-        yield
-    finally:
-        epoch.row_keys = right
 
 
 if __name__ == "__main__":

@@ -26,10 +26,8 @@ images.
 import dataclasses
 import importlib.metadata
 import importlib.util
-import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -38,12 +36,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aae_jax import TrainingConfig, fit, row_keys
+from aae_jax import row_keys
 from aae_jax.epoch import orders as orders_of
 from benchmarks import equality, records, timing
 from benchmarks.operations import pythae_operations, usual_operations
 from benchmarks.records import Options
-from benchmarks.timing import Work
+from benchmarks.timing import Work, second_epoch
 from benchmarks.workloads import Variant, Workload, batch_at, chunk_of, make_rows
 from experiments import command_line
 
@@ -203,7 +201,7 @@ def _epochs(workload: Workload, config: Config) -> dict[str, Any]:
     loading, evaluation = _loading(rows, 100), _evaluation(workload, params, rows)
     np.testing.assert_allclose(evaluation(), torch_peer.run_evaluation(workload, theirs, image), rtol=1e-4)
     epoch = {
-        "fit": lambda: _second_epoch(workload, rows),
+        "fit": lambda: second_epoch(workload.algorithm, rows),
         "torch_eager": lambda: timing.timed(lambda: torch_peer.run_epoch(workload, step, loader)),
     }
     if workload.variant == "aae":
@@ -255,13 +253,6 @@ def _evaluation(workload: Workload, params: Any, rows: Any, size: int = 1000) ->
         return jax.lax.map(of_block, jnp.asarray(blocks)).mean()
 
     return lambda: float(mean(params, rows))
-
-
-def _second_epoch(workload: Workload, rows: Any) -> float:
-    """Of a fit of two; the first compiles."""
-    with tempfile.TemporaryDirectory() as folder:
-        fit(workload.algorithm, rows, TrainingConfig(epochs=2, num_devices=1), folder)
-        return json.loads((Path(folder) / "metrics.jsonl").read_text().splitlines()[-1])["seconds"]
 
 
 def show(results: dict[str, Any]) -> None:

@@ -1,13 +1,19 @@
 """Clocks: contenders take turns, so that what disturbs the machine disturbs all of them."""
 
+import json
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
-__all__ = ["Spread", "Work", "finished", "interleaved", "per_call", "ratios", "spread", "timed"]
+from aae_jax import Rows, TrainingConfig, fit
+from aae_jax.types import Algorithm
+
+__all__ = ["Spread", "Work", "finished", "interleaved", "per_call", "ratios", "second_epoch", "spread", "timed"]
 
 _REST = 0.1
 """Seconds between two contenders: some libraries' threads go on spinning for a while when their work is done."""
@@ -50,6 +56,19 @@ def timed(work: Work) -> float:
     started = time.perf_counter()
     finished(work())
     return time.perf_counter() - started
+
+
+def second_epoch(make_algorithm: Callable[[str | None], Algorithm], rows: Rows, **terms: Any) -> float:
+    """Seconds of the second of two epochs of `fit` on one device; the first compiles.
+
+    Args:
+        make_algorithm: see `fit`.
+        rows: see `fit`.
+        **terms: further fields of `TrainingConfig`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        fit(make_algorithm, rows, TrainingConfig(epochs=2, num_devices=1, **terms), folder)
+        return json.loads((Path(folder) / "metrics.jsonl").read_text().splitlines()[-1])["seconds"]
 
 
 def interleaved(contenders: Mapping[str, Work], repetitions: int) -> dict[str, list[float]]:
