@@ -7,9 +7,9 @@
 Every variant descends for a hundred steps by SGD with momentum, on real digits, with noise and dropout: on 2, 4 and 8
 (fake) devices, as one of ten seeds that are trained together, streamed from the host, and by two processes of two
 devices each. The largest difference of any parameter, over the largest parameter, has to be at most 1e-10 in float64;
-in float32 it is reported. A control, in which all devices draw the same noise, has to break the bound. Ends with status
-1 where a bound is broken. What was trained is kept, and a run that was stopped goes on from there, as long as the code
-is the same and committed.
+in float32 it is reported. A control, in which all devices draw the same noise, has to break the bound. Ends with
+status 1 where a bound is broken. What was trained is kept, and a run that was stopped goes on from there, as long as
+the code is the same and committed.
 """
 
 import dataclasses
