@@ -82,7 +82,7 @@ def measure(config: Config) -> dict[str, Any]:
     samples = make(jax.random.key(1))
     difference = _difference(config, sigmas)
 
-    product = jax.jit(lambda samples, test: jax.lax.dot_general(samples, test, (((1,), (1,)), ((), ()))))
+    product = jax.jit(lambda samples, test: jnp.matmul(samples, test.T, precision=jax.lax.Precision.HIGHEST))
     few, some = (np.asarray(make(jax.random.key(2)))[: config.slice_samples], np.asarray(test)[: config.slice_test])
     state = parzen.parzen_state(config.test, config.sigmas)
 

@@ -22,7 +22,7 @@ from aae_jax import (
     parallel,
     priors,
 )
-from aae_jax.types import Batch, Model, Network
+from aae_jax.types import Batch, Model, Network, Precision
 from benchmarks.operations import Cost, aae_costs, semi_supervised_costs
 
 __all__ = ["CATEGORIES", "RATE", "Chunk", "Variant", "Workload", "batch_at", "chunk_of", "make_rows", "seeds_chunk_of"]
@@ -45,6 +45,8 @@ class Workload:
     """Numbers of the style."""
     image_shape: tuple[int, int, int] = (28, 28, 1)
     """Height, width and channels."""
+    precision: Precision = "float32"
+    """Of products."""
 
     @property
     def image_size(self) -> int:
@@ -89,7 +91,8 @@ class Workload:
 
     def _network(self, inputs: list[int], output: int | tuple[int, ...]) -> Network:
         # He's weights: at the paper's N(0, 0.01²) gradients start so small that a comparison would say little.
-        return networks.mlp(inputs, (self.width, self.width), output, initializer=networks.he())
+        sizes = (self.width, self.width)
+        return networks.mlp(inputs, sizes, output, initializer=networks.he(), precision=self.precision)
 
 
 def make_rows(workload: Workload, num_rows: int) -> Rows:
