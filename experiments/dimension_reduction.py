@@ -11,7 +11,7 @@ clusters), 10 and 100.
 Paper, test error on MNIST: 4.20, 6.08, about 13.5 and 3.90 %. Here the class is read from q(y given x); without
 labels, clusters are named by the validation image that each is surest of. Beside it: the class of the nearest head,
 and that of the nearest training image, in the code. Reported is the last epoch. The paper does not say how it trained
-these: they descend as its semi-supervised network does.
+these: they descend as its semi-supervised network does; without labels the encoder is normalized as in clustering.
 """
 
 import dataclasses
@@ -50,7 +50,7 @@ class Config(PaperOptions):
     clusters: int = 20
     """Categories where there are no labels."""
     eta: float = 4.0
-    """The distance below which cluster heads repel each other; they start from N(0, eta²)."""
+    """The distance below which cluster heads repel each other; they start about that far apart."""
 
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
@@ -98,6 +98,9 @@ def _jobs(config: Config, dataset: Dataset) -> dict[str, tuple[Any, np.ndarray |
         variant = "semi_supervised_dimension_reduction_aae" if num_labels else "dimension_reduction_aae"
         seeds = range(config.seed, config.seed + config.seeds)
         labeled = np.stack([labeled_subset(label, num_labels, seed) for seed in seeds]) if num_labels else None
+        if not num_labels:
+            # As in clustering: without it the game on categories is lost, and few clusters hold all images.
+            options["encoder_batch_norm"] = "all"
         jobs[panel] = config.model_config(variant, dataset, **options), labeled
     return jobs
 

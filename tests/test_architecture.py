@@ -19,7 +19,7 @@ ARROWS = {
     "networks": {"types", "checks"},
     "phases": {"types", "checks", "losses", "keys"},
     "wiring": {"types", "checks", "keys"},
-    "models": {"types", "checks", "losses", "heads", "phases", "wiring"},
+    "models": {"types", "checks", "keys", "losses", "heads", "corruption", "phases", "wiring"},
     "adapters": {"types", "checks"},
     "certificates": {"types", "checks", "losses"},
     "steps": {"types", "checks", "keys"},

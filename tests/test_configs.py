@@ -74,6 +74,17 @@ def test_population_moments_are_those_of_the_whole_set():
     assert "moments" in ready["decoder"] and "moments" not in params["encoder"]
 
 
+def test_a_normalized_generator_samples_each_image_by_itself():
+    config = ModelConfig("gan", decoder_batch_norm="hidden", **SMALL)
+    model, params = initial(config)
+    batch = Batch(*2 * [jnp.zeros((2, 4, 4, 1))], jnp.full(2, -1))
+    ready = adapters.population_moments(model, params, lambda index: batch, 1)
+    keys, label = aae_jax.row_keys(jax.random.key(5), 0, 4), jnp.full(4, -1)
+    alone, together = (model.sample(ready, keys[:count], label[:count])[0] for count in (1, 4))
+    np.testing.assert_allclose(alone, together, rtol=1e-5)
+    assert float(jnp.abs(model.sample(params, keys, label)[0] - together).max()) > 1e-3
+
+
 def test_a_table_is_used_in_its_own_units(tmp_path):
     shift, scale = (10.0, -2.0), (4.0, 0.5)
     config = ModelConfig(
@@ -145,13 +156,15 @@ def test_the_papers_batch_norm_is_a_choice_for_encoder_and_decoder_apart():
 
 
 @pytest.mark.parametrize("size", [2, 10])
-def test_cluster_heads_start_apart(size):
+def test_cluster_heads_start_about_eta_apart(size):
     config = ModelConfig("dimension_reduction_aae", num_clusters=20, code_size=size, **SMALL)
     _, params = initial(config)
     heads = np.asarray(params["cluster_heads"]["params"]["kernel"])
     assert heads.shape == (20, size)
-    # 20 · size draws from N(0, 4²): their standard deviation is within 5 standard errors, 4 / √(2 n).
-    assert abs(heads.std() - 4) < 5 * 4 / np.sqrt(2 * heads.size)
+    # The mean square of the distance of two of them is eta², 4². Of 20 · size independent draws the standard
+    # deviation is within 5 standard errors, std / √(2 n).
+    expected = 4 / np.sqrt(2 * size)
+    assert abs(heads.std() - expected) < 5 * expected / np.sqrt(2 * heads.size)
 
 
 def test_the_parts_of_a_prior_are_as_many_as_the_classes_that_fill_them():

@@ -116,6 +116,28 @@ def test_unlabeled_and_nonexistent_classes_as_one_hot_rows():
     np.testing.assert_array_equal(rows, [[1, 0, 0], [0, 0, 0], [0, 0, 1], [np.nan] * 3])
 
 
+def test_the_gans_judge_sees_real_and_fake_through_the_same_noise():
+    def game(noise_std):
+        model = models.gan(
+            linear((2, 4)), judge_of(0), prior=class_prior(), likelihood=LIKELIHOOD, noise_std=noise_std
+        )
+        return model.games[0], params_of(model)
+
+    keys = Keys(*2 * [row_keys(jax.random.key(0), 0, 2000)])
+    batch = Batch(*2 * [jnp.tile(IMAGE, (500, 1))], jnp.tile(LABEL, 500))
+    (plain, params), (noisy, _) = game(0.0), game(0.5)
+    np.testing.assert_array_equal(plain.real(params, keys, batch), batch.image)
+    on_real, on_fake = (
+        np.asarray(getattr(noisy, side)(params, keys, batch) - getattr(plain, side)(params, keys, batch))
+        for side in ("real", "generate")
+    )
+    for noise in (on_real, on_fake):
+        # 8,000 draws: four standard errors of mean and standard deviation.
+        np.testing.assert_allclose(noise.mean(), 0, atol=4 * 0.5 / 8000**0.5)
+        np.testing.assert_allclose(noise.std(), 0.5, atol=4 * 0.5 / 16000**0.5)
+    assert abs(np.corrcoef(on_real.ravel(), on_fake.ravel())[0, 1]) < 4 / 8000**0.5
+
+
 def test_the_label_conditioned_encoder_and_decoder_see_no_label():
     model = label_conditioned(judge_of(0))
     params, loss = params_of(model), phase(label_conditioned(judge_of(0)), "reconstruction").loss

@@ -83,7 +83,8 @@ def _build(config: ModelConfig, axis_name: str | None) -> Model:
         case "vae":
             return models.vae(encoder(2 * size), decoder(size), prior=prior, likelihood=likelihood)
         case "gan":
-            return models.gan(decoder(size), discriminator(math.prod(config.image_shape)), prior=prior, **game)
+            pair = decoder(size), discriminator(math.prod(config.image_shape))
+            return models.gan(*pair, prior=prior, noise_std=config.instance_noise_std, **game)
         case "aae":
             head, noise_size = _posterior(config, size)
             trio = encoder(head.size, noise_size), decoder(size), discriminator(size)
@@ -102,7 +103,9 @@ def _build(config: ModelConfig, axis_name: str | None) -> Model:
     }
     if config.variant in ("semi_supervised_aae", "clustering_aae"):
         return variant(encoder(size + num_categories), decoder(size, num_categories), **game)
-    cluster_heads = networks.linear(num_categories, size, initializer=networks.normal(config.eta))
+    # Two of them are then about eta apart: from farther away images find no way to a head.
+    start = networks.normal(config.eta / math.sqrt(2 * size))
+    cluster_heads = networks.linear(num_categories, size, initializer=start)
     pair = encoder(size + num_categories), decoder(size)
     return variant(*pair, cluster_heads=cluster_heads, eta=config.eta, **game)
 

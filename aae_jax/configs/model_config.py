@@ -48,12 +48,14 @@ class ModelConfig:
     code_size: int = 2
     """Numbers in a code (in the style, where there are categories too); mixture and swiss roll have 2."""
     eta: float = 4.0
-    """The distance below which the cluster heads of dimension reduction repel each other. They start from N(0, eta²),
-    apart: two heads in one place would never part."""
+    """The distance below which the cluster heads of dimension reduction repel each other. They start about
+    as far from each other: two in one place would never part, and images find no way to one that is far."""
     posterior: Literal["deterministic", "gaussian", "universal"] = "deterministic"
     """The AAE's q(z given x): a point, a Gaussian, or any distribution by noise as an input of the encoder."""
     noise_size: int = 10
     """Numbers of noise that the universal approximator reads."""
+    instance_noise_std: float = 0.0
+    """Of the Gaussian noise on images, real or fake, that the GAN's discriminator sees."""
     generator_loss: Literal["non_saturating", "minimax"] = "non_saturating"
     """What the generator minimizes: −log D(fake), or log(1 − D(fake))."""
     network: Literal["mlp", "convolutional"] = "mlp"
@@ -94,6 +96,7 @@ class ModelConfig:
             check_count(name, getattr(self, name), least)
         for name in ("prior_std", "likelihood_std", "eta"):
             check_number(name, getattr(self, name), "a number above 0", above=0)
+        check_number("instance_noise_std", self.instance_noise_std, "a number ≥ 0", least=0)
         if self.weight_std is not None:
             check_number("weight_std", self.weight_std, "a number above 0, or None", above=0)
         for name in ("image_shape", "hidden_sizes", "shift", "scale"):
