@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from aae_jax import runs
 from benchmarks import records, start, timing
-from experiments import command_line
+from experiments import command_line, reproduce
 
 README = records.ROOT / "README.md"
 BEGIN, END = "<!-- performance -->", "<!-- end performance -->"
@@ -41,7 +41,7 @@ def main(config: Config) -> None:
     """Prints the table, or writes it into the README."""
     text = markdown(recorded(records.RESULTS))
     if config.write:
-        README.write_text(inserted(README.read_text(), text))
+        README.write_text(reproduce.inserted(README.read_text(), BEGIN, END, text))
         print(README.name)
     else:
         print(text)
@@ -59,19 +59,6 @@ def recorded(folder: Path) -> dict[str, list[dict[str, Any]]]:
         if one["config"]["preset"] != "smoke" and one["config"].get("width", 1000) == 1000:
             found.setdefault(one["benchmark"], []).append(one)
     return found
-
-
-def inserted(page: str, text: str) -> str:
-    """A page with the table between its markers.
-
-    Raises:
-        ValueError: if they are not there.
-    """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"The README has no {BEGIN} and {END} to write between.")
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
 
 
 def markdown(found: Mapping[str, list[dict[str, Any]]]) -> str:

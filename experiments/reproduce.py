@@ -3,7 +3,7 @@
     python -m experiments.reproduce                                           # prints the tables
     python -m experiments.reproduce --run table2-100                          # runs an item's command
     python -m experiments.reproduce --record runs/semi_supervised             # keeps a finished run's small files
-    python -m experiments.reproduce --write                                   # writes RESULTS.md
+    python -m experiments.reproduce --write                                   # writes RESULTS.md and the table in README.md
 
 Every number of ours comes from a `final.json` under experiments/results, which a run of committed code left and whose
 evidence stands beside it; none is typed. The paper's stand in `experiments.items`.
@@ -26,6 +26,13 @@ from experiments.items import ITEMS, Item
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- results -->", "<!-- end results -->"
+HEADLINES = (
+    *("table1-10k", "table1-10m", "table2-100", "table2-1000", "table2-all", "table3-16", "figure2-aae-gaussian"),
+    *("figure2-vae-gaussian", "figure4-gaussian-mixture", "figure11-10d-100"),
+)
+"""Items that the README shows."""
 PLACES = {"out", "data_dir", "manual_dir", "resume", "coordinator", "processes", "process"}
 """Options that say where things lie on one machine, and have no part in a result."""
 
@@ -53,7 +60,7 @@ class Config:
     name: str | None = None
     """Of the results folder that is recorded; by default that of the run folder."""
     write: bool = False
-    """Write RESULTS.md."""
+    """Write RESULTS.md, and the table of the README."""
 
 
 PRESETS = command_line.preset_field({"laptop": Config(), "smoke": Config(), "paper": Config()})
@@ -68,7 +75,8 @@ def main(config: Config) -> None:
         print(record(config.record, config.name or config.record.name))
     elif config.write:
         (ROOT / "RESULTS.md").write_text(markdown())
-        print(ROOT / "RESULTS.md")
+        README.write_text(inserted(README.read_text(), BEGIN, END, headlines()))
+        print(f"{ROOT / 'RESULTS.md'} and {README.name}")
     else:
         print(markdown())
 
@@ -156,8 +164,8 @@ def results() -> dict[str, dict[str, Any]]:
     return {path.parent.name: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*/final.json"))}
 
 
-def measured(item: Item) -> list[dict[str, Any]]:
-    """The recorded runs that measured an item."""
+def measured(item: Item) -> dict[str, dict[str, Any]]:
+    """The recorded runs that measured an item, by the name of their folder."""
     options = {"dataset": "mnist", **item.options}
 
     def fits(final: Mapping[str, Any]) -> bool:
@@ -168,10 +176,10 @@ def measured(item: Item) -> list[dict[str, Any]]:
             and all(option == "panels" or config[option] == value for option, value in options.items())
         )
 
-    return [final for final in results().values() if fits(final)]
+    return {name: final for name, final in results().items() if fits(final)}
 
 
-_NOT_MEASURED = "*not measured: no run recorded yet* |" + " |" * 6
+_NOT_MEASURED = "*not measured: no run recorded yet*"
 
 
 def markdown() -> str:
@@ -189,7 +197,7 @@ def markdown() -> str:
         for name, item in ITEMS.items():
             if item.table == table:
                 stem = f"| {name} | {item.words} | {item.paper} | {item.public} |"
-                text += [f"{stem} {cells}" for cells in _rows(item)] or [f"{stem} {_NOT_MEASURED}"]
+                text += [f"{stem} {cells}" for cells in _rows(item)] or [f"{stem} {_NOT_MEASURED} |" + " |" * 6]
     text += [
         "",
         "## Commands",
@@ -201,22 +209,52 @@ def markdown() -> str:
     return "\n".join(text) + "\n"
 
 
+def headlines() -> str:
+    """The README's table: of each item the run with the most seeds, and of those the longest."""
+    text = ["| | | paper | ours | seeds |", "|" + "---|" * 5]
+    for name in HEADLINES:
+        item, runs_of_item = ITEMS[name], measured(ITEMS[name]).values()
+        unit = ", %" if item.metric.endswith("error") else ""
+        stem = f"| {item.table.partition(':')[0]} | {item.words}{unit} | {item.paper} |"
+        if runs_of_item:
+            final = max(runs_of_item, key=lambda final: (_num_seeds(final), final["config"]["epochs"]))
+            text.append(f"{stem} **{_number(item, final)}** | {_num_seeds(final)} |")
+        else:
+            text.append(f"{stem} {_NOT_MEASURED} | |")
+    return "\n".join(text)
+
+
+def inserted(page: str, begin: str, end: str, text: str) -> str:
+    """A page with a text between two markers.
+
+    Raises:
+        ValueError: if they are not there.
+    """
+    before, first, rest = page.partition(begin)
+    _, last, after = rest.partition(end)
+    if not first or not last:
+        raise ValueError(f"The README has no {begin} and {end} to write between.")
+    return f"{before}{begin}\n{text}\n{end}{after}"
+
+
 def _rows(item: Item) -> Iterator[str]:
-    for final in measured(item):
-        value, config, machine = final["metrics"][item.metric], final["config"], final["environment"]
-        is_error = item.metric.endswith("error")
-        number = reports.text_of(value, 100 if is_error else 1)
-        if not isinstance(value, dict) and f"{item.metric}_standard_error" in final["metrics"]:
-            number += f" (standard error {reports.text_of(final['metrics'][f'{item.metric}_standard_error'])})"
-        device = (
-            machine["device"] if machine["device"] != "cpu" else f"{machine['processor']}, {machine['cores']} cores"
-        )
-        minutes = final.get("training_minutes", final["minutes"])
-        seeds = config["seeds"] - len(final.get("diverged_seeds", ()))
+    for name, final in measured(item).items():
+        config, minutes = final["config"], final.get("training_minutes", final["minutes"])
         yield (
-            f"**{number}** | {seeds} | {config['preset']} | {config['epochs']} | {device} | {minutes:.0f} | "
-            f"{final['commit'][:7]} |"
+            f"**{_number(item, final)}** | {_num_seeds(final)} | {config['preset']} | {config['epochs']} | "
+            f"{runs.machine(final['environment'])} | {minutes:.{0 if minutes >= 10 else 1}f} | "
+            f"[{final['commit'][:7]}](experiments/results/{name}) |"
         )
+
+
+def _number(item: Item, final: Mapping[str, Any]) -> str:
+    value, error = final["metrics"][item.metric], final["metrics"].get(f"{item.metric}_standard_error")
+    number = reports.text_of(value, 100 if item.metric.endswith("error") else 1)
+    return number if isinstance(value, dict) or error is None else f"{number} (standard error {error:.2g})"
+
+
+def _num_seeds(final: Mapping[str, Any]) -> int:
+    return final["config"]["seeds"] - len(final.get("diverged_seeds", ()))
 
 
 if __name__ == "__main__":

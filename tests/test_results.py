@@ -44,6 +44,8 @@ def test_numbers_are_counted_again_from_the_evidence(folder):
 
 def test_the_tables_are_those_of_the_results():
     assert (reproduce.ROOT / "RESULTS.md").read_text() == reproduce.markdown()
+    page = reproduce.README.read_text()
+    assert page == reproduce.inserted(page, reproduce.BEGIN, reproduce.END, reproduce.headlines())
 
 
 def test_a_run_of_uncommitted_code_is_not_recorded(tmp_path):
