@@ -3,7 +3,7 @@
     python -m experiments.reproduce                                           # prints the tables
     python -m experiments.reproduce --run table2-100                          # runs an item's command
     python -m experiments.reproduce --record runs/semi_supervised             # keeps a finished run's small files
-    python -m experiments.reproduce --write                                   # writes RESULTS.md and the table in README.md
+    python -m experiments.reproduce --write                                   # writes RESULTS.md and README.md
 
 Every number of ours comes from a `final.json` under experiments/results, which a run of committed code left and whose
 evidence stands beside it; none is typed. The paper's stand in `experiments.items`.
