@@ -345,8 +345,8 @@ def test_a_set_prepared_for_tensorflow(tmp_path, made_up):
 def test_unknown_names(tfds, name, close):
     with pytest.raises(ValueError, match=f"unknown data set '{name}': expected 'mnist5k', .*") as caught:
         load(name)
-    assert ("did you mean" in str(caught.value)) == (close is not None)
-    assert close is None or str(caught.value).endswith(f"did you mean '{close}'?")
+    assert ("Did you mean" in str(caught.value)) == (close is not None)
+    assert close is None or str(caught.value).endswith(f"Did you mean '{close}'?")
 
 
 def test_without_tensorflow_datasets(tmp_path, monkeypatch):

@@ -6,7 +6,6 @@ subclass of the shipped builder, of the same name, version and checksums, gives 
 Downloads, checksums and the prepared files are all TFDS's own.
 """
 
-import difflib
 import http.client
 import importlib.util
 import io
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from aae_jax.checks import check_folder, one_line
+from aae_jax.checks import check_folder, nearest, one_line
 from aae_jax.data import cache
 from aae_jax.data.dataset import Dataset, Split, split_at_random
 from aae_jax.data.formats import EXAMPLES
@@ -81,11 +80,10 @@ def _builder(name: str, data_dir: Path) -> Any:
     known = tfds.list_builders(with_community_datasets=False)
     base_name = re.split("[/:]", name)[0]
     if base_name not in known:
-        close = difflib.get_close_matches(name.lower(), ["mnist5k", *known], n=1)
         raise ValueError(
             f"unknown data set {name!r}: expected 'mnist5k', the name of an image set of tensorflow-datasets "
-            "('mnist', 'fashion_mnist', 'kmnist', 'svhn_cropped', ...) or a path ending in '.npz' or '.npy'"
-            + (f"; did you mean {close[0]!r}?" if close else "")
+            "('mnist', 'fashion_mnist', 'kmnist', 'svhn_cropped', ...) or a path ending in '.npz' or '.npy'."
+            + nearest(name.lower(), ["mnist5k", *known])
         )
     try:
         if name in EXAMPLES:
