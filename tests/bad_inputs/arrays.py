@@ -252,7 +252,7 @@ DATA_CASES = [
         {
             "a name": (lambda: data.load(""), "name is ''", "expected 'mnist5k'"),
             "text": (lambda: data.load(None), "name is None", "the path of a file"),
-            "a known name": (lambda: data.load("nmist"), "unknown data set 'nmist'", "did you mean 'mnist'"),
+            "a known name": (lambda: data.load("nmist"), "unknown data set 'nmist'", "Did you mean 'mnist'"),
             "an ending that is read": (lambda: data.load("own.csv"), "unknown data set 'own.csv'", "'.npz'"),
         },
     ),
