@@ -6,7 +6,7 @@ training step runs the phases in order. The modules, from the bottom up:
     types                                          the vocabulary
     losses keys                                    functions of arrays; keys of rows and draws
     priors heads likelihoods corruption            pieces for one example
-    networks phases wiring                         the paper's networks; what a step does; what variants are made of
+    networks phases wiring games                   the paper's networks; what a step does; what variants are made of
     models                                         the variants, wired
     steps parallel                                 updates; devices
     evaluation certificates data                   how good it is; what a game has reached; what it learns from

@@ -1,10 +1,12 @@
-"""What variants are made of: an autoencoder's functions, games on its codes, the model that binds them.
+"""What variants are made of: an autoencoder's functions, and the model that binds them with phases and games.
 
-A variant of your own is a function like those in `aae_jax.models`, of these pieces and `aae_jax.phases`. Here, a code
+A variant of your own is a function like those in `aae_jax.models`, of these pieces, `aae_jax.games` and
+`aae_jax.phases`. Here, a code
 in two parts, each with a prior of its own; the result has its phases, certificates and samples like any other.
 
 Example:
     >>> from aae_jax import heads, likelihoods, networks, priors
+    >>> from aae_jax.games import code_games
     >>> from aae_jax.phases import reconstruction, regularization
     >>> def two_part_aae(encoder, decoder, discriminators, *, priors, likelihood):
     ...     parts = {name: heads.deterministic(prior.size) for name, prior in priors.items()}
@@ -44,13 +46,9 @@ __all__ = [
     "Autoencoder",
     "autoencoder",
     "bind",
-    "code_game",
-    "code_games",
     "drawing_classes",
-    "label_conditioned_game",
     "one_hot",
     "prior_sampler",
-    "scores",
     "unconditional",
 ]
 
@@ -191,100 +189,6 @@ def autoencoder(
     return Autoencoder(networks, *encoding, decode, nll, inputs)
 
 
-def code_game(network: str, discriminator: Network, prior: Prior, functions: Autoencoder, code: str) -> Game:
-    """The game on one code: samples of the prior are real, codes are fake.
-
-    Args:
-        network: the discriminator's name.
-        discriminator: `[B, Z] -> [B, 1]` logits.
-        prior: of the code.
-        functions: the autoencoder whose encoder plays.
-        code: the code's name.
-
-    Raises:
-        ValueError: if a part is not what it is called; when called, if the discriminator has not one score a row.
-    """
-    check_instance("discriminator", discriminator, Network, "aae_jax.networks")
-    check_instance("prior", prior, Prior, "aae_jax.priors")
-    check_instance("functions", functions, Autoencoder, "aae_jax.wiring.autoencoder")
-
-    def real(params: Params, keys: Keys, batch: Batch) -> jax.Array:
-        return jax.vmap(prior.sample)(derive(keys.draw, code), jnp.full(len(batch.label), -1))
-
-    def discriminate(params: Params, sample: jax.Array, batch: Batch) -> jax.Array:
-        return scores(discriminator.apply(params[network], sample))
-
-    return Game(network, real, functions.generate, discriminate, fake=lambda codes: codes[code])
-
-
-def code_games(
-    discriminators: Mapping[str, Network], priors: Mapping[str, Prior], functions: Autoencoder
-) -> tuple[tuple[Game, ...], dict[str, Network]]:
-    """A game on each of several codes.
-
-    Args:
-        discriminators: by the name of their code.
-        priors: by the name of their code.
-        functions: the autoencoder whose encoder plays.
-
-    Returns:
-        The games, and their discriminators by network name: "style_discriminator" for the code "style".
-
-    Raises:
-        ValueError: unless every code has both.
-    """
-    if set(discriminators) != set(priors):
-        raise ValueError(
-            f"There are discriminators for {sorted(discriminators)} and priors for {sorted(priors)}; expected one of "
-            "each for every code."
-        )
-    networks = {f"{code}_discriminator": discriminators[code] for code in priors}
-    games = zip(networks.items(), priors.items(), strict=True)
-    return tuple(code_game(*network, prior, functions, code) for network, (code, prior) in games), networks
-
-
-def label_conditioned_game(
-    network: str, discriminator: Network, prior: Prior, functions: Autoencoder, code: str, num_classes: int
-) -> Game:
-    """The game on one code given the label: each class fills its part of the prior, unlabeled rows the whole.
-
-    Args:
-        network: the discriminator's name.
-        discriminator: `(code [B, Z], class [B, num_classes + 1]) -> [B, 1]` logits. The class is one-hot; its last
-            entry says that the row is unlabeled.
-        prior: of the code; its samples depend on the label.
-        functions: the autoencoder whose encoder plays.
-        code: the code's name.
-        num_classes: K.
-
-    Raises:
-        ValueError: see `code_game`; if `num_classes` is no positive integer.
-    """
-    check_count("num_classes", num_classes)
-
-    def real(params: Params, keys: Keys, batch: Batch) -> jax.Array:
-        return jax.vmap(prior.sample)(derive(keys.draw, code), batch.label)
-
-    def discriminate(params: Params, sample: jax.Array, batch: Batch) -> jax.Array:
-        classes = one_hot(batch.label, num_classes)
-        unlabeled = (batch.label[:, None] < 0).astype(classes.dtype)
-        return scores(discriminator.apply(params[network], sample, jnp.concatenate([classes, unlabeled], axis=-1)))
-
-    game = code_game(network, discriminator, prior, functions, code)
-    return game._replace(real=real, discriminate=discriminate)
-
-
-def scores(output: jax.Array) -> jax.Array:
-    """A discriminator's output `[B, 1]` as logits `[B]`.
-
-    Raises:
-        ValueError: if it is of another shape.
-    """
-    if output.ndim != 2 or output.shape[1] != 1:
-        raise ValueError(f"The discriminator's output has shape {output.shape}; expected [B, 1], one logit a row.")
-    return output[:, 0]
-
-
 def one_hot(label: jax.Array, num_classes: int) -> jax.Array:
     """Labels `[B]` as rows `[B, num_classes]`: zeros for −1, and NaN for a class that does not exist.
 
@@ -363,7 +267,7 @@ def bind(
     for phase in phases:
         check_instance("A phase", phase, Phase, "aae_jax.phases")
     for game in games:
-        check_instance("A game", game, Game, "aae_jax.wiring.code_game")
+        check_instance("A game", game, Game, "aae_jax.games.code_game")
         check_choice("A game's network", game.network, {**functions.networks, **(discriminators or {})})
     return Model(
         networks={**functions.networks, **(discriminators or {})},

@@ -68,8 +68,20 @@ TAKES_WHAT_COMES = {
     *("hosts.own_folder", "hosts.wait"),
 }
 MODULES = (
-    *("priors", "losses", "heads", "likelihoods", "corruption", "keys", "networks", "phases", "wiring", "models"),
-    *("steps", "adapters", "certificates", "parallel", "evaluation", "data", "configs", "runs", "loop", "checkpoints"),
+    *("priors", "losses", "heads", "likelihoods", "corruption", "keys", "networks", "phases", "wiring", "games"),
+    *(
+        "models",
+        "steps",
+        "adapters",
+        "certificates",
+        "parallel",
+        "evaluation",
+        "data",
+        "configs",
+        "runs",
+        "loop",
+        "checkpoints",
+    ),
     *("hosts", "progress"),
 )
 

@@ -9,8 +9,8 @@ import pytest
 from variants import BATCH_SIZE, CORRUPT, VARIANTS, initial, jitted_step, make_algorithm, make_batch, make_keys
 
 import aae_jax
+from aae_jax import games, phases, steps, update, wiring
 from aae_jax import keys as keys_module
-from aae_jax import phases, steps, update, wiring
 from aae_jax.parallel import AXIS
 from aae_jax.types import Keys, Model, Network, Phase
 
@@ -98,7 +98,7 @@ def derived_keys(make_model, monkeypatch, derive=keys_module.derive):
             return derived
 
         with monkeypatch.context() as patch:
-            for module in (steps, wiring, phases):
+            for module in (steps, wiring, games, phases):
                 patch.setattr(module, "derive", record)
             make_algorithm(make_model, corrupt=CORRUPT).step(state, keys, batch)
         return found

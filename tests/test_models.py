@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aae_jax import Keys, derive, heads, likelihoods, losses, models, networks, priors, row_keys, wiring
+from aae_jax import Keys, derive, games, heads, likelihoods, losses, models, networks, priors, row_keys, wiring
 from aae_jax.phases import reconstruction, regularization
 from aae_jax.types import Batch, Network, Prior
 
@@ -316,7 +316,7 @@ def test_a_variant_of_ones_own_is_ten_lines():
     def sparse_aae(encoder, decoder, discriminator, *, prior, likelihood, weight):
         """An AAE that is charged for codes far from zero."""
         functions = wiring.autoencoder(encoder, decoder, {"style": heads.deterministic(prior.size)}, likelihood)
-        game = wiring.code_game("discriminator", discriminator, prior, functions, "style")
+        game = games.code_game("discriminator", discriminator, prior, functions, "style")
 
         def terms(params, keys, batch):
             codes = functions.generate(params, keys, batch)

@@ -3,23 +3,14 @@
 import jax
 import jax.numpy as jnp
 
-from aae_jax import corruption, losses
 from aae_jax import heads as heads_
+from aae_jax import losses
 from aae_jax.checks import check_instance
-from aae_jax.keys import derive, row_keys
+from aae_jax.games import code_game, image_game, label_conditioned_game
+from aae_jax.keys import row_keys
 from aae_jax.phases import GeneratorLoss, classification, reconstruction, regularization
-from aae_jax.types import Batch, Codes, Game, Head, Keys, Likelihood, Model, Network, Params, Prior
-from aae_jax.wiring import (
-    autoencoder,
-    bind,
-    code_game,
-    drawing_classes,
-    label_conditioned_game,
-    one_hot,
-    prior_sampler,
-    scores,
-    unconditional,
-)
+from aae_jax.types import Batch, Codes, Head, Keys, Likelihood, Model, Network, Params, Prior
+from aae_jax.wiring import autoencoder, bind, drawing_classes, one_hot, prior_sampler, unconditional
 
 __all__ = ["aae", "ae", "classifier", "gan", "label_conditioned_aae", "supervised_aae", "vae"]
 
@@ -129,40 +120,29 @@ def gan(
         prior: the distribution of the noise.
         likelihood: its `mean` maps the decoder's raw output to images.
         generator_loss: `losses.non_saturating_generator_loss` or `losses.minimax_generator_loss`.
-        noise_std: of the Gaussian noise on all that the discriminator sees, real or fake. Both are then everywhere,
-            and it cannot tell them apart for certain.
+        noise_std: see `games.image_game`.
 
     Raises:
         ValueError: for a part that is not what it is called, or a negative `noise_std`.
 
     References:
-        Goodfellow et al., "Generative Adversarial Nets", 2014. The noise: Arjovsky and Bottou, "Towards Principled
-        Methods for Training Generative Adversarial Networks", 2017, section 3.
+        Goodfellow et al., "Generative Adversarial Nets", 2014.
     """
     for name, network in (("decoder", decoder), ("discriminator", discriminator)):
         check_instance(name, network, Network, "aae_jax.networks")
     check_instance("prior", prior, Prior, "aae_jax.priors")
     check_instance("likelihood", likelihood, Likelihood, "aae_jax.likelihoods")
-    noise = corruption.gaussian_noise(noise_std)
 
     def decode(params: Params, codes: Codes, label: jax.Array) -> jax.Array:
         del label
         return jax.vmap(likelihood.mean)(decoder.apply(params["decoder"], codes["style"]))
-
-    def seen(keys: Keys, side: str, image: jax.Array) -> jax.Array:
-        return jax.vmap(noise)(derive(keys.draw, f"noise on {side}"), image)
 
     def some_codes(params: Params, batch: Batch) -> tuple[jax.Array, ...]:
         del params, batch
         return (jax.vmap(prior.sample)(row_keys(jax.random.key(0), 0, _NUM_CODES), jnp.full(_NUM_CODES, -1)),)
 
     sample = prior_sampler({"style": prior}, decode)
-    game = Game(
-        network="discriminator",
-        real=lambda params, keys, batch: seen(keys, "real", batch.image),
-        generate=lambda params, keys, batch: seen(keys, "fake", sample(params, keys.draw, batch.label)),
-        discriminate=lambda params, sample, batch: scores(discriminator.apply(params["discriminator"], sample)),
-    )
+    game = image_game("discriminator", discriminator, sample, noise_std=noise_std)
     return Model(
         networks={"decoder": decoder, "discriminator": discriminator},
         phases=regularization((game,), ("decoder",), generator_loss=generator_loss),

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from aae_jax import heads as heads_
 from aae_jax import losses
 from aae_jax.checks import check_instance, check_number
+from aae_jax.games import code_games
 from aae_jax.phases import GeneratorLoss, classification, reconstruction, regularization
 from aae_jax.types import Batch, Codes, Head, Keys, Likelihood, Model, Network, Params, Prior
-from aae_jax.wiring import autoencoder, bind, code_games, unconditional
+from aae_jax.wiring import autoencoder, bind, unconditional
 
 __all__ = [
     "clustering_aae",

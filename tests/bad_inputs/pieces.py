@@ -14,6 +14,7 @@ from aae_jax import (
     certificates,
     corruption,
     derive,
+    games,
     heads,
     hosts,
     likelihoods,
@@ -72,7 +73,7 @@ def loss_of(model, name, batch):
 
 
 def of_judge(judge):
-    return wiring.code_game("judge", judge, GAUSSIAN, FUNCTIONS, "style")
+    return games.code_game("judge", judge, GAUSSIAN, FUNCTIONS, "style")
 
 
 PRIOR_CASES = [
@@ -612,12 +613,12 @@ WIRING_CASES = [
         },
     ),
     *cases(
-        "wiring.code_game",
+        "games.code_game",
         {
             "discriminator a network": (lambda: of_judge(None), "discriminator is None", "expected a Network"),
-            "a prior": (lambda: wiring.code_game("judge", JUDGE, 2, FUNCTIONS, "style"), "prior is 2", "a Prior"),
+            "a prior": (lambda: games.code_game("judge", JUDGE, 2, FUNCTIONS, "style"), "prior is 2", "a Prior"),
             "an autoencoder": (
-                lambda: wiring.code_game("judge", JUDGE, GAUSSIAN, AE, "style"),
+                lambda: games.code_game("judge", JUDGE, GAUSSIAN, AE, "style"),
                 "functions is a Model",
                 "expected an Autoencoder",
             ),
@@ -629,20 +630,28 @@ WIRING_CASES = [
         },
     ),
     *cases(
-        "wiring.code_games",
+        "games.code_games",
         {
             "a judge for each code": (
-                lambda: wiring.code_games({"style": JUDGE}, PRIORS, FUNCTIONS),
+                lambda: games.code_games({"style": JUDGE}, PRIORS, FUNCTIONS),
                 "discriminators for ['style']",
                 "one of each for every code",
             )
         },
     ),
     *cases(
-        "wiring.label_conditioned_game",
+        "games.image_game",
+        {
+            "a discriminator": (lambda: games.image_game("judge", 3, len), "discriminator is 3", "expected a Network"),
+            "a sample": (lambda: games.image_game("judge", JUDGE, 3), "sample is 3", "expected a function"),
+            "noise >= 0": (lambda: games.image_game("judge", JUDGE, len, noise_std=-1), "std is -1", "a number ≥ 0"),
+        },
+    ),
+    *cases(
+        "games.label_conditioned_game",
         {
             "classes >= 1": (
-                lambda: wiring.label_conditioned_game("judge", JUDGE, GAUSSIAN, FUNCTIONS, "style", 0),
+                lambda: games.label_conditioned_game("judge", JUDGE, GAUSSIAN, FUNCTIONS, "style", 0),
                 "num_classes is 0",
                 "integer ≥ 1",
             )
@@ -656,7 +665,7 @@ WIRING_CASES = [
             "classes >= 1": (lambda: wiring.one_hot(LABEL, 0), "num_classes is 0", "integer ≥ 1"),
         },
     ),
-    *cases("wiring.scores", {"one score a row": (lambda: wiring.scores(IMAGE), "(3, 4)", "expected [B, 1]")}),
+    *cases("games.scores", {"one score a row": (lambda: games.scores(IMAGE), "(3, 4)", "expected [B, 1]")}),
     *cases("wiring.unconditional", {"a prior": (lambda: wiring.unconditional(2), "prior is 2", "expected a Prior")}),
     *cases(
         "wiring.prior_sampler",
