@@ -136,9 +136,21 @@ ITEMS = {
         )
         for prior in ("gaussian_mixture", "swiss_roll")
     },
-    "figure7": Item(
-        FIGURE_7, "style of 15 numbers", "picture", "pictures", "style_content", "samples/error", {"style_size": 15}
-    ),
+    **{
+        name: Item(
+            FIGURE_7,
+            f"style of 15 numbers{words}",
+            paper,
+            public,
+            "style_content",
+            "samples/error",
+            {"style_size": 15, "judge_sees_class": told},
+        )
+        for name, words, paper, public, told in (
+            ("figure7", "", "picture", "pictures", False),
+            ("figure7-told", ", the discriminator told the class", "none", NONE, True),
+        )
+    },
     **{
         f"figure11-{panel}".replace("_", "-"): Item(
             FIGURE_11,

@@ -114,7 +114,9 @@ def command(item: Item, options: Mapping[str, Any]) -> list[str]:
     """
     words = ["-m", f"experiments.{item.experiment}"]
     for name, value in {"dataset": "mnist", **item.options, **options}.items():
-        words += [f"--{name.replace('_', '-')}", *(map(str, value) if isinstance(value, list) else [str(value)])]
+        values = [] if value is True else value if isinstance(value, list) else [value]
+        if value is not False:
+            words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return words
 
 
@@ -173,7 +175,8 @@ def measured(item: Item) -> dict[str, dict[str, Any]]:
         return (
             final["experiment"] == item.experiment
             and item.metric in final["metrics"]
-            and all(option == "panels" or config[option] == value for option, value in options.items())
+            # What a run's code had no option for, it did not do.
+            and all(option == "panels" or config.get(option, False) == value for option, value in options.items())
         )
 
     return {name: final for name, final in results().items() if fits(final)}

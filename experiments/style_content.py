@@ -2,10 +2,12 @@
 
     python -m experiments.style_content                                       # about 2 minutes on two CPU cores
     python -m experiments.style_content --dataset mnist                       # about a quarter of an hour there
+    python -m experiments.style_content --judge-sees-class                    # styles that no class keeps to itself
     python -m experiments.style_content --preset paper                        # for an accelerator
 
-The decoder reads a style and a one-hot label; the game keeps the class out of the style. Then any style can be drawn
-in any class.
+The decoder reads a style and a one-hot label; the game is to keep the class out of the style. Then any style can be
+drawn in any class. In the paper's game the styles of all classes together fill the prior, which lets each class keep a
+part of it to itself; a discriminator that is told the class does not.
 
 Paper: pictures, no numbers. Here: how often a classifier of real images sees the class that was asked for in samples,
 and how often the nearest training style tells the class of a test image (chance, where the style is free of it).
@@ -40,6 +42,8 @@ class Config(PaperOptions):
     """Epochs after which all learning rates are divided by ten."""
     style_size: int = 15
     """Numbers of the style."""
+    judge_sees_class: bool = False
+    """Tell the discriminator the class too, so that the styles of each class fill the whole prior. Not the paper's."""
 
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
@@ -80,7 +84,8 @@ def main(config: Config) -> dict[str, Any]:
 
 
 def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
-    model_config = config.model_config(AAE, dataset, code_size=config.style_size)
+    variant = "label_conditioned_supervised_aae" if config.judge_sees_class else AAE
+    model_config = config.model_config(variant, dataset, code_size=config.style_size)
     return {
         AAE: training.train_model("style_content", config, model_config, dataset, AAE),
         **training.train_judge("style_content", config, dataset),

@@ -57,10 +57,9 @@ def label_conditioned(discriminator):
     )
 
 
-def supervised(**options):
-    return models.supervised_aae(
-        linear((4, 2)), spy(), judge_of(0), prior=class_prior(), num_classes=3, likelihood=LIKELIHOOD, **options
-    )
+def supervised(variant=models.supervised_aae, discriminator=None):
+    trio = linear((4, 2)), spy(), discriminator or judge_of(0)
+    return variant(*trio, prior=class_prior(), num_classes=3, likelihood=LIKELIHOOD)
 
 
 def two_codes(variant, decoder, *arguments, category=3, **options):
@@ -107,8 +106,16 @@ def test_parts_of_a_real_prior_are_found_again():
 @pytest.mark.parametrize(("entry", "expected"), [(2, [0, 0, 1, 0]), (4, [1, 0, 0, 0]), (5, [0, 1, 0, 0])])
 def test_the_judge_is_told_the_class_or_that_there_is_none(entry, expected):
     # It is shown (z₁, z₂, class 0, class 1, class 2, unlabeled) of rows with labels 2, −1, 0, 1.
-    (game,) = label_conditioned(judge_of(entry)).games
-    np.testing.assert_array_equal(game.discriminate({"discriminator": {}}, jnp.zeros((4, 2)), batch_of()), expected)
+    judge = judge_of(entry)
+    for model in (label_conditioned(judge), supervised(models.label_conditioned_supervised_aae, judge)):
+        scores = model.games[0].discriminate({"discriminator": {}}, jnp.zeros((4, 2)), batch_of())
+        np.testing.assert_array_equal(scores, expected)
+
+
+@pytest.mark.parametrize("variant", [models.supervised_aae, models.label_conditioned_supervised_aae])
+def test_the_styles_of_each_class_are_to_fill_the_whole_prior(variant):
+    # The whole of this prior is at 9, 9; the part of class k would be at k, k.
+    np.testing.assert_array_equal(supervised(variant).games[0].real({}, KEYS, batch_of()), np.full((4, 2), 9))
 
 
 def test_unlabeled_and_nonexistent_classes_as_one_hot_rows():

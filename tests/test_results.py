@@ -10,7 +10,7 @@ import pytest
 
 from aae_jax import derive, priors
 from aae_jax.evaluation import prior_match
-from experiments import reproduce
+from experiments import command_line, reproduce
 
 RESULTS = reproduce.RESULTS
 MEASURED = [path for path in sorted(RESULTS.iterdir()) if not path.name.startswith(("prior_matching", "divergences"))]
@@ -46,6 +46,18 @@ def test_the_tables_are_those_of_the_results():
     assert (reproduce.ROOT / "RESULTS.md").read_text() == reproduce.markdown()
     page = reproduce.README.read_text()
     assert page == reproduce.inserted(page, reproduce.BEGIN, reproduce.END, reproduce.headlines())
+
+
+@pytest.mark.parametrize("name", reproduce.ITEMS)
+def test_the_command_of_an_item_has_its_options(name):
+    item = reproduce.ITEMS[name]
+    module = importlib.import_module(f"experiments.{item.experiment}")
+    python, words, *arguments = reproduce.command(item, {"seeds": 2})
+    assert (python, words) == ("-m", module.__name__)
+    config = command_line.run(lambda config: config, module.PRESETS, arguments=arguments)
+    for option, value in {"dataset": "mnist", **item.options, "seeds": 2}.items():
+        found = getattr(config, option)
+        assert (list(found) if isinstance(found, tuple) else found) == value, option
 
 
 def test_a_run_of_uncommitted_code_is_not_recorded(tmp_path):

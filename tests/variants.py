@@ -44,6 +44,7 @@ VARIANTS = {
     "aae, convolutions, batch norm": convolutional_aae,
     "label_conditioned_aae": from_config("label_conditioned_aae", prior="swiss_roll"),
     "supervised_aae": from_config("supervised_aae"),
+    "label_conditioned_supervised_aae": from_config("label_conditioned_supervised_aae"),
     "semi_supervised_aae, batch norm": from_config("semi_supervised_aae", encoder_batch_norm="all"),
     "clustering_aae": from_config("clustering_aae", num_clusters=4),
     "dimension_reduction_aae": from_config("dimension_reduction_aae", num_clusters=4),

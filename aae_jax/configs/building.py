@@ -95,6 +95,9 @@ def _build(config: ModelConfig, axis_name: str | None) -> Model:
         case "supervised_aae":
             trio = encoder(size), decoder(size, num_classes), discriminator(size)
             return models.supervised_aae(*trio, prior=prior, num_classes=num_classes, **game)
+        case "label_conditioned_supervised_aae":
+            trio = encoder(size), decoder(size, num_classes), discriminator(size, num_classes + 1)
+            return models.label_conditioned_supervised_aae(*trio, prior=prior, num_classes=num_classes, **game)
     # Those with a style and categories.
     variant = getattr(models, config.variant)
     game |= {

@@ -16,6 +16,7 @@ Variant = Literal[
     "aae",
     "label_conditioned_aae",
     "supervised_aae",
+    "label_conditioned_supervised_aae",
     "semi_supervised_aae",
     "clustering_aae",
     "dimension_reduction_aae",
@@ -23,7 +24,7 @@ Variant = Literal[
 ]
 
 _LEARNS_FROM_LABELS = (
-    *("classifier", "label_conditioned_aae", "supervised_aae"),
+    *("classifier", "label_conditioned_aae", "supervised_aae", "label_conditioned_supervised_aae"),
     *("semi_supervised_aae", "semi_supervised_dimension_reduction_aae"),
 )
 _FINDS_CLUSTERS = ("clustering_aae", "dimension_reduction_aae")

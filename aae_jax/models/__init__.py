@@ -8,7 +8,16 @@ Where a variant learns from the labels of some rows only, `batch.label` is −1 
 them apart. The semi-supervised variants never read it: their labels are those of `batch.labeled`.
 """
 
-from aae_jax.models.one_code import aae, ae, classifier, gan, label_conditioned_aae, supervised_aae, vae
+from aae_jax.models.one_code import (
+    aae,
+    ae,
+    classifier,
+    gan,
+    label_conditioned_aae,
+    label_conditioned_supervised_aae,
+    supervised_aae,
+    vae,
+)
 from aae_jax.models.style_and_category import (
     clustering_aae,
     dimension_reduction_aae,
@@ -25,6 +34,7 @@ __all__ = [
     "dimension_reduction_aae",
     "gan",
     "label_conditioned_aae",
+    "label_conditioned_supervised_aae",
     "representation",
     "semi_supervised_aae",
     "semi_supervised_dimension_reduction_aae",

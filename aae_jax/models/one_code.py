@@ -1,5 +1,7 @@
 """Variants with one code, or none: the autoencoders and their adversarial kin, the GAN, the plain classifier."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
@@ -9,10 +11,27 @@ from aae_jax.checks import check_instance
 from aae_jax.games import code_game, image_game, label_conditioned_game
 from aae_jax.keys import row_keys
 from aae_jax.phases import GeneratorLoss, classification, reconstruction, regularization
-from aae_jax.types import Batch, Codes, Head, Keys, Likelihood, Model, Network, Params, Prior
-from aae_jax.wiring import autoencoder, bind, drawing_classes, one_hot, prior_sampler, unconditional
+from aae_jax.types import Batch, Codes, Game, Head, Keys, Likelihood, Model, Network, Params, Prior
+from aae_jax.wiring import (
+    Autoencoder,
+    autoencoder,
+    bind,
+    drawing_classes,
+    one_hot,
+    prior_sampler,
+    unconditional,
+)
 
-__all__ = ["aae", "ae", "classifier", "gan", "label_conditioned_aae", "supervised_aae", "vae"]
+__all__ = [
+    "aae",
+    "ae",
+    "classifier",
+    "gan",
+    "label_conditioned_aae",
+    "label_conditioned_supervised_aae",
+    "supervised_aae",
+    "vae",
+]
 
 _NUM_CODES = 1000
 """Draws of the prior that give the moments of a GAN's normalized generator, which no image has a part in."""
@@ -235,6 +254,57 @@ def supervised_aae(
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, figures 6 and 7.
     """
+
+    def game(functions: Autoencoder) -> Game:
+        return code_game("discriminator", discriminator, prior, functions, "style")
+
+    return _supervised(encoder, decoder, discriminator, game, prior, num_classes, likelihood, generator_loss)
+
+
+def label_conditioned_supervised_aae(
+    encoder: Network,
+    decoder: Network,
+    discriminator: Network,
+    *,
+    prior: Prior,
+    num_classes: int,
+    likelihood: Likelihood,
+    generator_loss: GeneratorLoss = losses.non_saturating_generator_loss,
+) -> Model:
+    """The supervised AAE whose discriminator is told the label too, so that the style is free of it. Not the paper's.
+
+    In the paper's game the styles of all classes together fill the prior, and each class may keep a part of it to
+    itself. Here those of each class fill the whole.
+
+    Args:
+        encoder: see `supervised_aae`.
+        decoder: see there.
+        discriminator: `(style [B, Z], class [B, num_classes + 1]) -> [B, 1]` logits, high = real; the class as in
+            `games.label_conditioned_game`.
+        prior: see `supervised_aae`.
+        num_classes: see there.
+        likelihood: see there.
+        generator_loss: see `aae`.
+    """
+
+    def game(functions: Autoencoder) -> Game:
+        whole = unconditional(prior)
+        return label_conditioned_game("discriminator", discriminator, whole, functions, "style", num_classes)
+
+    return _supervised(encoder, decoder, discriminator, game, prior, num_classes, likelihood, generator_loss)
+
+
+def _supervised(
+    encoder: Network,
+    decoder: Network,
+    discriminator: Network,
+    make_game: Callable[[Autoencoder], Game],
+    prior: Prior,
+    num_classes: int,
+    likelihood: Likelihood,
+    generator_loss: GeneratorLoss,
+) -> Model:
+    """A decoder that reads style and class, and a game on the style."""
     check_instance("prior", prior, Prior, "aae_jax.priors")
 
     def decoder_input(params: Params, codes: Codes, label: jax.Array) -> tuple[jax.Array, ...]:
@@ -242,7 +312,7 @@ def supervised_aae(
 
     heads = {"style": heads_.deterministic(prior.size)}
     functions = autoencoder(encoder, decoder, heads, likelihood, decoder_input=decoder_input)
-    game = code_game("discriminator", discriminator, prior, functions, "style")
+    game = make_game(functions)
     phases = (
         reconstruction(functions.terms, functions.trains),
         *regularization((game,), ("encoder",), generator_loss=generator_loss),

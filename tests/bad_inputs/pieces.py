@@ -861,6 +861,16 @@ MODEL_CASES = [
         },
     ),
     *cases(
+        "models.label_conditioned_supervised_aae",
+        {
+            "classes >= 1": (
+                variant("label_conditioned_supervised_aae", ENCODER, TWO_DECODER, JUDGE, num_classes=0, **ONE),
+                "num_classes is 0",
+                "integer ≥ 1",
+            ),
+        },
+    ),
+    *cases(
         "models.supervised_aae(...).decode",
         {
             "labels whole": (
