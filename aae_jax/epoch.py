@@ -5,7 +5,7 @@ axis, over one copy of the images.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -143,8 +143,8 @@ def orders(run_key: jax.Array, epoch: jax.Array | int, num_rows: int, num_labele
 def chunk(algorithm: Algorithm, num_rows: int, axis_name: str | None) -> Callable[..., tuple[TrainState, Sums]]:
     """Steps `start` to `stop` of an epoch as one loop with traced bounds: one executable for chunks of any length.
 
-    The loop ends at the first non-finite loss, and does not begin again after one: of several seeds, the one that
-    diverges stays there.
+    The loop ends at the first non-finite loss, and does not begin again after one. Of several seeds, by `jax.vmap`,
+    those that diverge stay there.
 
     Args:
         algorithm: see `Algorithm`.
@@ -155,6 +155,24 @@ def chunk(algorithm: Algorithm, num_rows: int, axis_name: str | None) -> Callabl
         `(state, sums, rows, orders, run_key, start, stop) -> (state, sums)`.
     """
 
+    def step(
+        index: jax.Array, state: TrainState, sums: Sums, rows: Rows, orders: Orders, run_key: jax.Array
+    ) -> tuple[TrainState, Sums]:
+        batch_size = num_rows * (1 if axis_name is None else jax.lax.axis_size(axis_name))
+        first = parallel.first_row(num_rows, axis_name)
+
+        def window(order: jax.Array) -> jax.Array:
+            return jax.lax.dynamic_slice(order, (index * batch_size + first,), (num_rows,))
+
+        labeled = None
+        if rows.labeled is not None and orders.labeled is not None:
+            labeled = rows.labeled[window(orders.labeled)]
+        batch = batch_of(rows, window(orders.rows), labeled)
+        taken = state.step
+        state, metrics = algorithm.step(state, row_keys(run_key, taken, num_rows, first), batch)
+        return state, _added(sums, metrics, taken)
+
+    @jax.custom_batching.custom_vmap
     def run(
         state: TrainState,
         sums: Sums,
@@ -164,30 +182,42 @@ def chunk(algorithm: Algorithm, num_rows: int, axis_name: str | None) -> Callabl
         start: jax.Array,
         stop: jax.Array,
     ) -> tuple[TrainState, Sums]:
-        batch_size = num_rows * (1 if axis_name is None else jax.lax.axis_size(axis_name))
-        first = parallel.first_row(num_rows, axis_name)
+        return _steps(lambda sums: sums.bad_step < 0, step, (start, state, sums), stop, rows, orders, run_key)[1:]
 
-        def window(order: jax.Array, index: jax.Array) -> jax.Array:
-            return jax.lax.dynamic_slice(order, (index * batch_size + first,), (num_rows,))
+    @run.def_vmap
+    def of_seeds(size: int, is_batched: Any, state: Any, sums: Any, *others_and_bounds: Any) -> Any:
+        *others, start, stop = others_and_bounds
+        axes = jax.tree.map(lambda batched: 0 if batched else None, is_batched[:-2])
+        step_of_all = jax.vmap(step, in_axes=(None, *axes))
 
-        def goes_on(carry: tuple[jax.Array, TrainState, Sums]) -> jax.Array:
-            index, _, sums = carry
-            return (index < stop) & (sums.bad_step < 0)
+        def step_of_some(index: jax.Array, state: TrainState, sums: Sums, *others: Any) -> tuple[TrainState, Sums]:
+            def kept(old: jax.Array, new: jax.Array) -> jax.Array:
+                return jnp.where((sums.bad_step < 0).reshape(size, *[1] * (new.ndim - 1)), new, old)
 
-        def step(carry: tuple[jax.Array, TrainState, Sums]) -> tuple[jax.Array, TrainState, Sums]:
-            index, state, sums = carry
-            labeled = None
-            if rows.labeled is not None and orders.labeled is not None:
-                labeled = rows.labeled[window(orders.labeled, index)]
-            batch = batch_of(rows, window(orders.rows, index), labeled)
-            taken = state.step
-            state, metrics = algorithm.step(state, row_keys(run_key, taken, num_rows, first), batch)
-            return index + 1, state, _added(sums, metrics, taken)
+            return jax.tree.map(kept, (state, sums), step_of_all(index, state, sums, *others))
 
-        _, state, sums = jax.lax.while_loop(goes_on, step, (jnp.asarray(start), state, sums))
-        return state, sums
+        # To hold some seeds back takes a copy of every state in every step: not while all go on.
+        carry = _steps(lambda sums: (sums.bad_step < 0).all(), step_of_all, (start, state, sums), stop, *others)
+        carry = _steps(lambda sums: (sums.bad_step < 0).any(), step_of_some, carry, stop, *others)
+        return carry[1:], jax.tree.map(lambda _: True, carry[1:])
 
     return run
+
+
+def _steps(
+    goes_on: Callable[[Sums], jax.Array],
+    step: Callable[..., tuple[TrainState, Sums]],
+    carry: tuple[jax.Array, TrainState, Sums],
+    stop: jax.Array,
+    *others: Any,
+) -> tuple[jax.Array, TrainState, Sums]:
+    """Steps `(index, state, sums, *others) -> (state, sums)` from the carry's index to `stop`, while it goes on."""
+    start, state, sums = carry
+    return jax.lax.while_loop(
+        lambda carry: (carry[0] < stop) & goes_on(carry[2]),
+        lambda carry: (carry[0] + 1, *step(*carry, *others)),
+        (jnp.asarray(start), state, sums),
+    )
 
 
 def _added(sums: Sums, metrics: Metrics, step: jax.Array) -> Sums:

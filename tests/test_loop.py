@@ -177,8 +177,15 @@ def one_seed(rows, tmp_path_factory):
     return fit_classes(rows, folder, SEEDS[2], LABELED[2], 1), log_of(folder)
 
 
+@pytest.fixture(params=["one by one", "as on accelerators"])
+def seeds_way(request, monkeypatch):
+    """Seeds within one program: on CPUs one after the other, on accelerators by `jax.vmap`."""
+    if request.param == "as on accelerators":
+        monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+
+
 @pytest.mark.parametrize("num_devices", [1, pytest.param(2, marks=pytest.mark.slow, id="two seeds a device"), 4])
-def test_seeds_together_are_each_seed_alone(rows, one_seed, tmp_path, num_devices):
+def test_seeds_together_are_each_seed_alone(rows, one_seed, seeds_way, tmp_path, num_devices):
     alone, expected = one_seed
     together = fit_classes(rows, tmp_path, SEEDS, LABELED, num_devices)
     of_seed = jax.tree.map(lambda leaf: leaf[2], together)
@@ -196,7 +203,7 @@ def test_seeds_resume_to_the_same_bytes(rows, tmp_path):
     assert log_of(tmp_path / "parts") == log_of(tmp_path / "whole")
 
 
-def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(rows, tmp_path):
+def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(rows, seeds_way, tmp_path):
     # One weight, drawn from [0, 1); it grows by 0.1 a step, and above 1.5 its loss is not finite.
     def make(axis_name):
         def loss(params, keys, batch):
