@@ -17,6 +17,8 @@ def population_moments(
 ) -> Params:
     """Fixes batch norm for evaluation: the moments of every normalized layer, averaged over one clean pass.
 
+    Those of a GAN's generator are of draws of its prior, the same in each batch.
+
     Args:
         model: the networks in `model.inputs` are passed first to last, each with the moments of those before it.
         params: as training left them; training itself never holds moments.

@@ -187,8 +187,15 @@ def chunk(algorithm: Algorithm, num_rows: int, axis_name: str | None) -> Callabl
     @run.def_vmap
     def of_seeds(size: int, is_batched: Any, state: Any, sums: Any, *others_and_bounds: Any) -> Any:
         *others, start, stop = others_and_bounds
-        axes = jax.tree.map(lambda batched: 0 if batched else None, is_batched[:-2])
-        step_of_all = jax.vmap(step, in_axes=(None, *axes))
+        if any(is_batched[-2:]):
+            raise ValueError("start or stop differs between seeds; expected the same steps for all.")
+
+        def of_all(leaf: jax.Array, batched: bool) -> jax.Array:
+            return leaf if batched else jnp.broadcast_to(leaf, (size, *leaf.shape))
+
+        state, sums = jax.tree.map(of_all, (state, sums), tuple(is_batched[:2]))
+        axes = jax.tree.map(lambda batched: 0 if batched else None, is_batched[2:-2])
+        step_of_all = jax.vmap(step, in_axes=(None, 0, 0, *axes))
 
         def step_of_some(index: jax.Array, state: TrainState, sums: Sums, *others: Any) -> tuple[TrainState, Sums]:
             def kept(old: jax.Array, new: jax.Array) -> jax.Array:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from aae_jax import corruption
-from aae_jax.checks import check_count, check_function, check_instance
+from aae_jax.checks import check_count, check_function, check_instance, check_number
 from aae_jax.keys import derive
 from aae_jax.types import Batch, Game, Keys, Network, Params, Prior
 from aae_jax.wiring import Autoencoder, one_hot
@@ -38,10 +38,8 @@ def code_game(network: str, discriminator: Network, prior: Prior, functions: Aut
     def real(params: Params, keys: Keys, batch: Batch) -> jax.Array:
         return jax.vmap(prior.sample)(derive(keys.draw, code), jnp.full(len(batch.label), -1))
 
-    def discriminate(params: Params, sample: jax.Array, batch: Batch) -> jax.Array:
-        return scores(discriminator.apply(params[network], sample))
-
-    return Game(network, real, functions.generate, discriminate, fake=lambda codes: codes[code])
+    judge = _of_samples_alone(network, discriminator)
+    return Game(network, real, functions.generate, judge, fake=lambda codes: codes[code])
 
 
 def code_games(
@@ -106,7 +104,7 @@ def image_game(
     discriminator: Network,
     sample: Callable[[Params, jax.Array, jax.Array], jax.Array],
     *,
-    noise_std: float = 0.0,
+    instance_noise_std: float = 0.0,
 ) -> Game:
     """The game on images: those of the batch are real, decoded samples are fake.
 
@@ -114,12 +112,13 @@ def image_game(
         network: the discriminator's name.
         discriminator: `image -> [B, 1]` logits.
         sample: see `Model`.
-        noise_std: of the Gaussian noise on all that the discriminator sees, real or fake. Both are then everywhere,
-            and it cannot tell them apart for certain.
+        instance_noise_std: of Gaussian noise on every pixel of all that the discriminator sees, real or fake, in the
+            images' units. Then none can tell them apart for certain. A certificate of the game is about the noisy
+            images too.
 
     Raises:
-        ValueError: if a part is not what it is called, or `noise_std` is negative; when called, if the discriminator
-            has not one score a row.
+        ValueError: if a part is not what it is called, or `instance_noise_std` is negative; when called, if the
+            discriminator has not one score a row.
 
     References:
         Goodfellow et al., "Generative Adversarial Nets", 2014. The noise: Arjovsky and Bottou, "Towards Principled
@@ -127,7 +126,8 @@ def image_game(
     """
     check_instance("discriminator", discriminator, Network, "aae_jax.networks")
     check_function("sample", sample, "(params, keys, label) -> image")
-    noise = corruption.gaussian_noise(noise_std)
+    check_number("instance_noise_std", instance_noise_std, "a number ≥ 0", least=0)
+    noise = corruption.gaussian_noise(instance_noise_std)
 
     def real(params: Params, keys: Keys, batch: Batch) -> jax.Array:
         return jax.vmap(noise)(derive(keys.draw, f"{network}: noise on real"), batch.image)
@@ -137,10 +137,12 @@ def image_game(
         fake = sample(params, derive(keys.draw, f"{network}: fake"), batch.label)
         return jax.vmap(noise)(derive(keys.draw, f"{network}: noise on fake"), fake)
 
-    def discriminate(params: Params, image: jax.Array, batch: Batch) -> jax.Array:
-        return scores(discriminator.apply(params[network], image))
+    return Game(network, real, generate, _of_samples_alone(network, discriminator))
 
-    return Game(network, real, generate, discriminate)
+
+def _of_samples_alone(network: str, discriminator: Network) -> Callable[[Params, jax.Array, Batch], jax.Array]:
+    """`Game.discriminate` of a discriminator that is told nothing of the batch."""
+    return lambda params, sample, batch: scores(discriminator.apply(params[network], sample))
 
 
 def scores(output: jax.Array) -> jax.Array:

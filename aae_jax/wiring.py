@@ -1,8 +1,8 @@
 """What variants are made of: an autoencoder's functions, and the model that binds them with phases and games.
 
 A variant of your own is a function like those in `aae_jax.models`, of these pieces, `aae_jax.games` and
-`aae_jax.phases`. Here, a code
-in two parts, each with a prior of its own; the result has its phases, certificates and samples like any other.
+`aae_jax.phases`. Here, a code in two parts, each with a prior of its own; the result has its phases, certificates and
+samples like any other.
 
 Example:
     >>> from aae_jax import heads, likelihoods, networks, priors

@@ -38,6 +38,7 @@ VARIANTS = {
     "vae": ModelConfig("vae", **SMALL),
     "vae, mixture": ModelConfig("vae", prior="gaussian_mixture", **SMALL),
     "gan": ModelConfig("gan", **SMALL),
+    "gan, noise, batch norm": ModelConfig("gan", decoder_batch_norm="hidden", instance_noise_std=0.5, **SMALL),
     "aae": ModelConfig("aae", **SMALL),
     "aae, gaussian posterior": ModelConfig("aae", posterior="gaussian", prior="swiss_roll", **SMALL),
     "aae, universal posterior": ModelConfig("aae", posterior="universal", prior="uniform_box", **SMALL),

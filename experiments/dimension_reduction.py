@@ -49,6 +49,9 @@ class Config(PaperOptions):
     """Which panels of the figure to train: numbers of the code, and labels."""
     clusters: int = 20
     """Categories where there are no labels."""
+    batch_norm: Literal["none", "encoder", "autoencoder"] = "none"
+    """Normalize over the batch: nothing, all layers of the encoder, or all of encoder and decoder. Without labels the
+    encoder always is."""
     eta: float = 4.0
     """The distance below which cluster heads repel each other; they start about that far apart."""
 
@@ -58,6 +61,10 @@ class Config(PaperOptions):
         check_selection("panels", self.panels)
         check_count("clusters", self.clusters, 2)
         check_number("eta", self.eta, "a distance above 0", above=0)
+
+    def normalizes(self) -> bool:
+        """Whether any network is normalized over the batch."""
+        return super().normalizes() or "2d_unsupervised" in self.panels
 
     def check_dataset(self, dataset: Dataset) -> None:
         """Checks what can be checked before anything is trained; see `Options`."""
@@ -99,7 +106,7 @@ def _jobs(config: Config, dataset: Dataset) -> dict[str, tuple[Any, np.ndarray |
         seeds = range(config.seed, config.seed + config.seeds)
         labeled = np.stack([labeled_subset(label, num_labels, seed) for seed in seeds]) if num_labels else None
         if not num_labels:
-            # As in clustering: without it the game on categories is lost, and few clusters hold all images.
+            # As in clustering, where the paper calls it crucial.
             options["encoder_batch_norm"] = "all"
         jobs[panel] = config.model_config(variant, dataset, **options), labeled
     return jobs

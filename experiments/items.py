@@ -144,7 +144,7 @@ ITEMS = {
             public,
             "style_content",
             "samples/error",
-            {"style_size": 15, "judge_sees_class": told},
+            {"style_size": 15, "discriminator_sees_class": told},
         )
         for name, words, paper, public, told in (
             ("figure7", "", "picture", "pictures", False),

@@ -214,11 +214,15 @@ class PaperOptions(Options):
         """Checks what can be checked before anything is loaded; see `Options`."""
         super().check()
         self.optimizers()
-        if self.batch_norm != "none" and self.batch_size < 2:
+        if self.normalizes() and self.batch_size < 2:
             raise ValueError(
-                f"batch_norm is {self.batch_norm!r} and batch_size {self.batch_size}; expected none, or batches of 2 "
-                "or more: one row is its own mean."
+                f"Networks are normalized over the batch, and batch_size is {self.batch_size}; expected 2 or more: "
+                "one row is its own mean."
             )
+
+    def normalizes(self) -> bool:
+        """Whether any network is normalized over the batch."""
+        return self.batch_norm != "none"
 
     def load(self) -> Dataset:
         """The data set, checked to fill a batch, standardized where that is wanted."""

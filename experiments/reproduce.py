@@ -217,8 +217,7 @@ def headlines() -> str:
     text = ["| | | paper | ours | seeds |", "|" + "---|" * 5]
     for name in HEADLINES:
         item, runs_of_item = ITEMS[name], measured(ITEMS[name]).values()
-        unit = ", %" if item.metric.endswith("error") else ""
-        stem = f"| {item.table.partition(':')[0]} | {item.words}{unit} | {item.paper} |"
+        stem = f"| {item.table} | {item.words} | {item.paper} |"
         if runs_of_item:
             final = max(runs_of_item, key=lambda final: (_num_seeds(final), final["config"]["epochs"]))
             text.append(f"{stem} **{_number(item, final)}** | {_num_seeds(final)} |")

@@ -2,7 +2,7 @@
 
     python -m experiments.style_content                                       # about 2 minutes on two CPU cores
     python -m experiments.style_content --dataset mnist                       # about a quarter of an hour there
-    python -m experiments.style_content --judge-sees-class                    # styles that no class keeps to itself
+    python -m experiments.style_content --discriminator-sees-class            # styles that no class keeps to itself
     python -m experiments.style_content --preset paper                        # for an accelerator
 
 The decoder reads a style and a one-hot label; the game is to keep the class out of the style. Then any style can be
@@ -42,7 +42,7 @@ class Config(PaperOptions):
     """Epochs after which all learning rates are divided by ten."""
     style_size: int = 15
     """Numbers of the style."""
-    judge_sees_class: bool = False
+    discriminator_sees_class: bool = False
     """Tell the discriminator the class too, so that the styles of each class fill the whole prior. Not the paper's."""
 
     def check(self) -> None:
@@ -84,7 +84,7 @@ def main(config: Config) -> dict[str, Any]:
 
 
 def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
-    variant = "label_conditioned_supervised_aae" if config.judge_sees_class else AAE
+    variant = "label_conditioned_supervised_aae" if config.discriminator_sees_class else AAE
     model_config = config.model_config(variant, dataset, code_size=config.style_size)
     return {
         AAE: training.train_model("style_content", config, model_config, dataset, AAE),

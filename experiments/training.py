@@ -232,7 +232,8 @@ def _with_moments(model: Model, image: Any, size: int) -> Callable[[Params], Par
         def batch(index: jax.Array | int) -> Batch:
             return batch_of(rows, index * size + jnp.arange(size))
 
-        return population_moments(model, params, batch, len(rows.image) // size)
+        # A GAN's are of draws of its prior, the same in every batch.
+        return population_moments(model, params, batch, len(rows.image) // size if model.encode else 1)
 
     rows = Rows(image, np.full(len(image), -1, np.int32))
     return lambda params: moments(params, rows)

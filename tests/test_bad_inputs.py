@@ -69,20 +69,8 @@ TAKES_WHAT_COMES = {
 }
 MODULES = (
     *("priors", "losses", "heads", "likelihoods", "corruption", "keys", "networks", "phases", "wiring", "games"),
-    *(
-        "models",
-        "steps",
-        "adapters",
-        "certificates",
-        "parallel",
-        "evaluation",
-        "data",
-        "configs",
-        "runs",
-        "loop",
-        "checkpoints",
-    ),
-    *("hosts", "progress"),
+    *("models", "steps", "adapters", "certificates", "parallel", "evaluation", "data", "configs", "runs", "loop"),
+    *("checkpoints", "hosts", "progress"),
 )
 
 

@@ -195,6 +195,13 @@ def test_seeds_together_are_each_seed_alone(rows, one_seed, seeds_way, tmp_path,
         assert found == pytest.approx(mine, rel=1e-4)
 
 
+def test_seeds_that_share_each_batch_are_each_seed_alone(rows, one_seed, seeds_way, tmp_path):
+    # Fewer seeds than devices: these share the rows.
+    together = fit_classes(rows, tmp_path, SEEDS[1:3], LABELED[1:3], 4)
+    of_seed = jax.tree.map(lambda leaf: leaf[1], together)
+    chex.assert_trees_all_close(jax.device_get(of_seed), jax.device_get(one_seed[0]), rtol=1e-4, atol=1e-5)
+
+
 def test_seeds_resume_to_the_same_bytes(rows, tmp_path):
     terms = dataclasses.replace(ONE_DEVICE, seed=(3, 4))
     state = fit(make_vae, rows, terms, tmp_path / "whole")

@@ -124,9 +124,13 @@ def test_unlabeled_and_nonexistent_classes_as_one_hot_rows():
 
 
 def test_the_gans_judge_sees_real_and_fake_through_the_same_noise():
-    def game(noise_std):
+    def game(instance_noise_std):
         model = models.gan(
-            linear((2, 4)), judge_of(0), prior=class_prior(), likelihood=LIKELIHOOD, noise_std=noise_std
+            linear((2, 4)),
+            judge_of(0),
+            prior=class_prior(),
+            likelihood=LIKELIHOOD,
+            instance_noise_std=instance_noise_std,
         )
         return model.games[0], params_of(model)
 

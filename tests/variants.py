@@ -39,6 +39,7 @@ VARIANTS = {
     "vae": from_config("vae"),
     "vae, mixture": from_config("vae", prior="gaussian_mixture"),
     "gan": from_config("gan", generator_loss="minimax"),
+    "gan, noise, batch norm": from_config("gan", decoder_batch_norm="hidden", instance_noise_std=0.5),
     "aae": from_config("aae", prior="swiss_roll", likelihood="half_squared_error"),
     "aae, universal posterior": from_config("aae", prior="uniform_box", posterior="universal"),
     "aae, convolutions, batch norm": convolutional_aae,

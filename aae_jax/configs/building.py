@@ -84,7 +84,7 @@ def _build(config: ModelConfig, axis_name: str | None) -> Model:
             return models.vae(encoder(2 * size), decoder(size), prior=prior, likelihood=likelihood)
         case "gan":
             pair = decoder(size), discriminator(math.prod(config.image_shape))
-            return models.gan(*pair, prior=prior, noise_std=config.instance_noise_std, **game)
+            return models.gan(*pair, prior=prior, instance_noise_std=config.instance_noise_std, **game)
         case "aae":
             head, noise_size = _posterior(config, size)
             trio = encoder(head.size, noise_size), decoder(size), discriminator(size)

@@ -98,6 +98,11 @@ class ModelConfig:
         for name in ("prior_std", "likelihood_std", "eta"):
             check_number(name, getattr(self, name), "a number above 0", above=0)
         check_number("instance_noise_std", self.instance_noise_std, "a number ≥ 0", least=0)
+        if self.instance_noise_std and self.variant != "gan":
+            raise ValueError(
+                f"instance_noise_std is {self.instance_noise_std}, and {self.variant} has no game on images; expected "
+                "0, or the variant gan."
+            )
         if self.weight_std is not None:
             check_number("weight_std", self.weight_std, "a number above 0, or None", above=0)
         for name in ("image_shape", "hidden_sizes", "shift", "scale"):

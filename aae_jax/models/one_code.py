@@ -9,7 +9,7 @@ from aae_jax import heads as heads_
 from aae_jax import losses
 from aae_jax.checks import check_instance
 from aae_jax.games import code_game, image_game, label_conditioned_game
-from aae_jax.keys import row_keys
+from aae_jax.keys import derive, row_keys
 from aae_jax.phases import GeneratorLoss, classification, reconstruction, regularization
 from aae_jax.types import Batch, Codes, Game, Head, Keys, Likelihood, Model, Network, Params, Prior
 from aae_jax.wiring import (
@@ -129,7 +129,7 @@ def gan(
     prior: Prior,
     likelihood: Likelihood,
     generator_loss: GeneratorLoss = losses.non_saturating_generator_loss,
-    noise_std: float = 0.0,
+    instance_noise_std: float = 0.0,
 ) -> Model:
     """The generative adversarial network: decoded noise (fake) plays against images (real).
 
@@ -139,10 +139,10 @@ def gan(
         prior: the distribution of the noise.
         likelihood: its `mean` maps the decoder's raw output to images.
         generator_loss: `losses.non_saturating_generator_loss` or `losses.minimax_generator_loss`.
-        noise_std: see `games.image_game`.
+        instance_noise_std: see `games.image_game`.
 
     Raises:
-        ValueError: for a part that is not what it is called, or a negative `noise_std`.
+        ValueError: for a part that is not what it is called, or a negative `instance_noise_std`.
 
     References:
         Goodfellow et al., "Generative Adversarial Nets", 2014.
@@ -158,10 +158,11 @@ def gan(
 
     def some_codes(params: Params, batch: Batch) -> tuple[jax.Array, ...]:
         del params, batch
-        return (jax.vmap(prior.sample)(row_keys(jax.random.key(0), 0, _NUM_CODES), jnp.full(_NUM_CODES, -1)),)
+        keys = derive(row_keys(jax.random.key(0), 0, _NUM_CODES), "moments")
+        return (jax.vmap(prior.sample)(keys, jnp.full(_NUM_CODES, -1)),)
 
     sample = prior_sampler({"style": prior}, decode)
-    game = image_game("discriminator", discriminator, sample, noise_std=noise_std)
+    game = image_game("discriminator", discriminator, sample, instance_noise_std=instance_noise_std)
     return Model(
         networks={"decoder": decoder, "discriminator": discriminator},
         phases=regularization((game,), ("decoder",), generator_loss=generator_loss),

@@ -109,7 +109,7 @@ PAPERS = {
     "classification rate finite": ("--classification-rate inf", "rate of classification is inf", "≥ 0"),
     "dropout < 1": ("--dropout 1", "rate is 1", "fraction in [0, 1)"),
     "batch norm by name": ("--batch-norm encodr", "batch_norm is 'encodr'", "Did you mean 'encoder'?"),
-    "batch norm of a batch": ("--batch-norm encoder --batch-size 1", "batch_size 1", "one row is its own mean"),
+    "batch norm of a batch": ("--batch-norm encoder --batch-size 1", "batch_size is 1", "one row is its own mean"),
 }
 IN_THE_WAY = {
     "folder below a file": ("--out FOLDER/file/run", "out is", "/file is a file"),
@@ -135,6 +135,7 @@ OWN = {
         "models by name": ("--models aae van", "models is 'van'", "Did you mean 'vae'?"),
         "some model": ("--models", "models is ()", "one or more"),
         "each model once": ("--models gan gan", "models is ('gan', 'gan')", "each once"),
+        "a batch for the GAN": ("--models gan --batch-size 1", "Networks are normalized", "expected 2 or more"),
         "code size >= 1": ("--code-size 0", "code_size is 0", "integer ≥ 1"),
         "prior std > 0": ("--prior-std 0", "prior_std is 0", "a number above 0"),
         "samples >= 1000": ("--samples 0", "samples is 0", "multiples of 1000"),
@@ -157,6 +158,7 @@ OWN = {
     "dimension_reduction": {
         "panels by name": ("--panels 3d_100", "panels is '3d_100'", "Did you mean '2d_100'?"),
         "some panel": ("--panels", "panels is ()", "one or more"),
+        "a batch without labels": ("--panels 2d_unsupervised --batch-size 1", "batch_size is 1", "its own mean"),
         "clusters >= 2": ("--panels 2d_unsupervised --clusters 1", "clusters is 1", "integer ≥ 2"),
         "a cluster a class": ("--panels 2d_unsupervised --clusters 2", "num_clusters is 2", "classes (4)"),
         "no more labels than images": ("--panels 2d_1000", "num_labels is 1000", "from 1 to 280"),
