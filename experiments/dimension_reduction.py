@@ -2,7 +2,7 @@
 
     python -m experiments.dimension_reduction                                 # about 12 minutes on two CPU cores
     python -m experiments.dimension_reduction --dataset mnist --panels 2d_100 # about half an hour there
-    python -m experiments.dimension_reduction --preset paper                  # for an accelerator
+    python -m experiments.dimension_reduction --preset paper                  # about 2 days there, for a GPU
 
 The decoder reads one short code: a style around the head of the image's category, which is learned too; heads nearer
 to each other than eta repel each other. The four panels have 2 numbers and 1000 labels, 2 and 100, 2 and none (20

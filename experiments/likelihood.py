@@ -3,7 +3,7 @@
     python -m experiments.likelihood                                          # about 3 minutes on two CPU cores
     python -m experiments.likelihood --dataset mnist --seeds 3                # about half an hour a seed there
     python -m experiments.likelihood --models aae --many-samples 10000000     # some 20 minutes more
-    python -m experiments.likelihood --preset paper                           # for an accelerator
+    python -m experiments.likelihood --preset paper                           # about 15 hours there
 
 Gaussians of one width stand at decoded samples of the prior, and the width is chosen on validation images: by the grid
 of the protocol, and beside it by a fine one. No sample is selected, sharpened or averaged. The measure favors smooth

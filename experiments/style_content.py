@@ -3,11 +3,11 @@
     python -m experiments.style_content                                       # about 2 minutes on two CPU cores
     python -m experiments.style_content --dataset mnist                       # about a quarter of an hour there
     python -m experiments.style_content --discriminator-sees-class            # styles that no class keeps to itself
-    python -m experiments.style_content --preset paper                        # for an accelerator
+    python -m experiments.style_content --preset paper                        # about 5 hours there
 
 The decoder reads a style and a one-hot label; the game is to keep the class out of the style. Then any style can be
 drawn in any class. In the paper's game the styles of all classes together fill the prior, which lets each class keep a
-part of it to itself; a discriminator that is told the class does not.
+part of it to itself; a discriminator that is told the class does not. RESULTS.md has both.
 
 Paper: pictures, no numbers. Here: how often a classifier of real images sees the class that was asked for in samples,
 and how often the nearest training style tells the class of a test image (chance, where the style is free of it).
