@@ -52,6 +52,7 @@ def test_two_seeds_have_a_mean_and_labels_of_their_own(tmp_path):
     assert set(drawn[0]) != set(drawn[1])
 
 
+@pytest.mark.slow
 def test_a_small_set_of_color_images_by_the_settings_for_street_view_numbers(tmp_path):
     digits = data.load("mnist5k").train
     images = np.pad(digits.image[:300], ((0, 0), (2, 2), (2, 2), (0, 0))) // np.array([1, 2, 3], np.uint8)
