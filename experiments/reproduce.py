@@ -166,8 +166,8 @@ def results() -> dict[str, dict[str, Any]]:
     return {path.parent.name: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*/final.json"))}
 
 
-def measured(item: Item) -> dict[str, dict[str, Any]]:
-    """The recorded runs that measured an item, by the name of their folder."""
+def measured(item: Item, recorded: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The runs that measured an item, of those that are recorded, see `results`."""
     options = {"dataset": "mnist", **item.options}
 
     def fits(final: Mapping[str, Any]) -> bool:
@@ -179,7 +179,7 @@ def measured(item: Item) -> dict[str, dict[str, Any]]:
             and all(option == "panels" or config.get(option, False) == value for option, value in options.items())
         )
 
-    return {name: final for name, final in results().items() if fits(final)}
+    return {name: final for name, final in recorded.items() if fits(final)}
 
 
 _NOT_MEASURED = "*not measured: no run recorded yet*"
@@ -187,6 +187,7 @@ _NOT_MEASURED = "*not measured: no run recorded yet*"
 
 def markdown() -> str:
     """RESULTS.md: a table for each of the paper's, a row for each recorded run of an item."""
+    recorded = results()
     text = [
         "# Results",
         "",
@@ -200,7 +201,9 @@ def markdown() -> str:
         for name, item in ITEMS.items():
             if item.table == table:
                 stem = f"| {name} | {item.words} | {item.paper} | {item.public} |"
-                text += [f"{stem} {cells}" for cells in _rows(item)] or [f"{stem} {_NOT_MEASURED} |" + " |" * 6]
+                text += [f"{stem} {cells}" for cells in _rows(item, recorded)] or [
+                    f"{stem} {_NOT_MEASURED} |" + " |" * 6
+                ]
     text += [
         "",
         "## Commands",
@@ -208,15 +211,15 @@ def markdown() -> str:
         "Each with the folder of the files of its data set, where they need no download.",
         "",
     ]
-    text += [f"- `{final['command']}`: `{name}`, commit {final['commit'][:7]}" for name, final in results().items()]
+    text += [f"- `{final['command']}`: `{name}`, commit {final['commit'][:7]}" for name, final in recorded.items()]
     return "\n".join(text) + "\n"
 
 
 def headlines() -> str:
     """The README's table: of each item the run with the most seeds, and of those the longest."""
-    text = ["| | | paper | ours | seeds |", "|" + "---|" * 5]
-    for name in HEADLINES:
-        item, runs_of_item = ITEMS[name], measured(ITEMS[name]).values()
+    recorded, text = results(), ["| | | paper | ours | seeds |", "|" + "---|" * 5]
+    for item in (ITEMS[name] for name in HEADLINES):
+        runs_of_item = measured(item, recorded).values()
         stem = f"| {item.table} | {item.words} | {item.paper} |"
         if runs_of_item:
             final = max(runs_of_item, key=lambda final: (_num_seeds(final), final["config"]["epochs"]))
@@ -239,8 +242,8 @@ def inserted(page: str, begin: str, end: str, text: str) -> str:
     return f"{before}{begin}\n{text}\n{end}{after}"
 
 
-def _rows(item: Item) -> Iterator[str]:
-    for name, final in measured(item).items():
+def _rows(item: Item, recorded: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    for name, final in measured(item, recorded).items():
         config, minutes = final["config"], final.get("training_minutes", final["minutes"])
         yield (
             f"**{_number(item, final)}** | {_num_seeds(final)} | {config['preset']} | {config['epochs']} | "

@@ -236,6 +236,25 @@ def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(rows, seeds_way, tm
     assert len(json.loads((tmp_path / "bad_batch.json").read_text())["rows"]) == 20
 
 
+def test_a_chunk_of_seeds_that_share_their_start_and_of_other_steps(rows):
+    own = make_vae()
+    run = epoch.chunk(own, 20, None)
+    on_device = Rows(jnp.asarray(rows.image), jnp.asarray(rows.label))
+    state, keys = own.init(jax.random.key(0)), jax.random.split(jax.random.key(1), 2)
+    sums = epoch.no_sums(epoch.metric_shapes(own, on_device, 20))
+    visited = epoch.orders(keys[0], 0, 130, 0)
+
+    def of(key, start=0):
+        return run(state, sums, on_device, visited, key, start, 3)
+
+    together = jax.jit(jax.vmap(of))(keys)
+    for index, key in enumerate(keys):
+        alone, of_seed = jax.jit(of)(key), jax.tree.map(lambda leaf: leaf[index], together)
+        chex.assert_trees_all_close(jax.device_get(of_seed), jax.device_get(alone), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="expected the same steps for all"):
+        jax.vmap(of)(keys, jnp.arange(2))
+
+
 def test_a_seed_that_has_diverged_has_no_loss_of_zero_in_later_epochs():
     sums = epoch.Sums({"line/loss": jnp.array([1.0, jnp.nan])}, jnp.array([-1, 3]), jnp.zeros(2, jnp.int32))
     start = loop._for_next_epoch(sums).metrics["line/loss"]

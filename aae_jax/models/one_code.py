@@ -1,7 +1,5 @@
 """Variants with one code, or none: the autoencoders and their adversarial kin, the GAN, the plain classifier."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
@@ -110,16 +108,19 @@ def aae(
     head = head or heads_.deterministic(prior.size)
     functions = autoencoder(encoder, decoder, {"style": head}, likelihood, noise_size=noise_size)
     game = code_game("discriminator", discriminator, prior, functions, "style")
-    return bind(
-        functions,
-        (
-            reconstruction(functions.terms, functions.trains),
-            *regularization((game,), ("encoder",), generator_loss=generator_loss),
-        ),
-        priors={"style": prior},
-        games=(game,),
-        discriminators={"discriminator": discriminator},
+    return _with_game(functions, game, discriminator, prior, generator_loss)
+
+
+def _with_game(
+    functions: Autoencoder, game: Game, discriminator: Network, prior: Prior, generator_loss: GeneratorLoss
+) -> Model:
+    """An autoencoder that reconstructs, then plays one game on its style."""
+    phases = (
+        reconstruction(functions.terms, functions.trains),
+        *regularization((game,), ("encoder",), generator_loss=generator_loss),
     )
+    networks = {game.network: discriminator}
+    return bind(functions, phases, priors={"style": prior}, games=(game,), discriminators=networks)
 
 
 def gan(
@@ -221,12 +222,7 @@ def label_conditioned_aae(
     check_instance("prior", prior, Prior, "aae_jax.priors")
     functions = autoencoder(encoder, decoder, {"style": heads_.deterministic(prior.size)}, likelihood)
     game = label_conditioned_game("discriminator", discriminator, prior, functions, "style", num_classes)
-    phases = (
-        reconstruction(functions.terms, functions.trains),
-        *regularization((game,), ("encoder",), generator_loss=generator_loss),
-    )
-    networks = {"discriminator": discriminator}
-    return bind(functions, phases, priors={"style": prior}, games=(game,), discriminators=networks)
+    return _with_game(functions, game, discriminator, prior, generator_loss)
 
 
 def supervised_aae(
@@ -255,11 +251,10 @@ def supervised_aae(
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, figures 6 and 7.
     """
-
-    def game(functions: Autoencoder) -> Game:
-        return code_game("discriminator", discriminator, prior, functions, "style")
-
-    return _supervised(encoder, decoder, discriminator, game, prior, num_classes, likelihood, generator_loss)
+    functions = _told_class(encoder, decoder, prior, num_classes, likelihood)
+    game = code_game("discriminator", discriminator, prior, functions, "style")
+    model = _with_game(functions, game, discriminator, unconditional(prior), generator_loss)
+    return drawing_classes(model, num_classes)
 
 
 def label_conditioned_supervised_aae(
@@ -287,37 +282,19 @@ def label_conditioned_supervised_aae(
         likelihood: see there.
         generator_loss: see `aae`.
     """
-
-    def game(functions: Autoencoder) -> Game:
-        whole = unconditional(prior)
-        return label_conditioned_game("discriminator", discriminator, whole, functions, "style", num_classes)
-
-    return _supervised(encoder, decoder, discriminator, game, prior, num_classes, likelihood, generator_loss)
+    functions, whole = _told_class(encoder, decoder, prior, num_classes, likelihood), unconditional(prior)
+    game = label_conditioned_game("discriminator", discriminator, whole, functions, "style", num_classes)
+    return drawing_classes(_with_game(functions, game, discriminator, whole, generator_loss), num_classes)
 
 
-def _supervised(
-    encoder: Network,
-    decoder: Network,
-    discriminator: Network,
-    make_game: Callable[[Autoencoder], Game],
-    prior: Prior,
-    num_classes: int,
-    likelihood: Likelihood,
-    generator_loss: GeneratorLoss,
-) -> Model:
-    """A decoder that reads style and class, and a game on the style."""
+def _told_class(
+    encoder: Network, decoder: Network, prior: Prior, num_classes: int, likelihood: Likelihood
+) -> Autoencoder:
+    """An autoencoder whose decoder reads the style and the class."""
     check_instance("prior", prior, Prior, "aae_jax.priors")
 
     def decoder_input(params: Params, codes: Codes, label: jax.Array) -> tuple[jax.Array, ...]:
         return codes["style"], one_hot(label, num_classes)
 
     heads = {"style": heads_.deterministic(prior.size)}
-    functions = autoencoder(encoder, decoder, heads, likelihood, decoder_input=decoder_input)
-    game = make_game(functions)
-    phases = (
-        reconstruction(functions.terms, functions.trains),
-        *regularization((game,), ("encoder",), generator_loss=generator_loss),
-    )
-    networks, to_sample = {"discriminator": discriminator}, {"style": unconditional(prior)}
-    model = bind(functions, phases, priors=to_sample, games=(game,), discriminators=networks)
-    return drawing_classes(model, num_classes)
+    return autoencoder(encoder, decoder, heads, likelihood, decoder_input=decoder_input)
