@@ -13,7 +13,7 @@ from aae_jax.types import Corruption, Precision
 from experiments import optimizers
 from experiments.optimizers import OptimizersOf
 
-__all__ = ["Options", "PaperOptions", "check_labels", "check_selection"]
+__all__ = ["CategoryOptions", "Options", "PaperOptions", "check_labels", "check_selection"]
 
 _ELSEWHERE = (
     *("preset", "dataset", "data_dir", "manual_dir", "out", "resume", "seed", "seeds", "epochs", "batch_size"),
@@ -233,11 +233,14 @@ class PaperOptions(Options):
         """The noisy view that networks are trained on."""
         return corruption.chain(super().corruption(), corruption.dropout(self.dropout))
 
+    def rates(self) -> dict[str, float]:
+        """The first learning rates by phase."""
+        games = dict.fromkeys(("discriminator", "generator"), self.game_rate)
+        return {**games, "reconstruction": self.reconstruction_rate, "classification": self.classification_rate}
+
     def optimizers(self) -> OptimizersOf:
         """Stochastic gradient descent with the paper's momenta, its rates falling at `drops`."""
-        rates = dict.fromkeys(("discriminator", "generator"), self.game_rate)
-        rates |= {"reconstruction": self.reconstruction_rate, "classification": self.classification_rate}
-        return optimizers.sgd(rates, drops=self.drops)
+        return optimizers.sgd(self.rates(), drops=self.drops)
 
     def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
         """A model of the paper's networks for a data set; see `Options`."""
@@ -248,3 +251,22 @@ class PaperOptions(Options):
             "decoder_batch_norm": "all" if self.batch_norm == "autoencoder" else "none",
         }
         return super().model_config(variant, dataset, **{**of_paper, **options})
+
+
+@dataclasses.dataclass(frozen=True)
+class CategoryOptions(PaperOptions):
+    """Options of the experiments whose models have categories, which can be trained virtually adversarially too."""
+
+    smoothness_radius: float = 0.0
+    """How far around an image its category is to be the same, a Euclidean distance over all pixels; 0 for no such
+    phase, as in the paper."""
+    smoothness_rate: float = 0.01
+    """First learning rate of that phase; momentum 0.9."""
+
+    def rates(self) -> dict[str, float]:
+        """The first learning rates by phase."""
+        return {**super().rates(), "smoothness": self.smoothness_rate}
+
+    def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
+        """A model of the paper's networks for a data set; see `Options`."""
+        return super().model_config(variant, dataset, **{"smoothness_radius": self.smoothness_radius, **options})

@@ -126,6 +126,7 @@ def test_a_table_is_used_in_its_own_units(tmp_path):
         ({"variant": "semi_supervised_aae", "num_classes": 10, "num_clusters": 16}, "has no clusters; expected 0"),
         ({"variant": "dimension_reduction_aae", "num_clusters": 20, "eta": 0.0}, "eta is 0.0"),
         ({"variant": "aae", "instance_noise_std": 0.5}, "aae has no game on images; expected 0"),
+        ({"variant": "aae", "smoothness_radius": 1.0}, "aae has no categories; expected 0"),
         ({"variant": "supervised_aae", "num_classes": 3, "posterior": "gaussian"}, "for the variant aae, not superv"),
     ],
 )

@@ -118,6 +118,30 @@ def test_the_styles_of_each_class_are_to_fill_the_whole_prior(variant):
     np.testing.assert_array_equal(supervised(variant).games[0].real({}, KEYS, batch_of()), np.full((4, 2), 9))
 
 
+def test_smoothness_is_the_divergence_at_the_far_end_of_the_steepest_direction():
+    # Of a logistic classifier, q(y = 1 given x) = σ(w · x), that is along w, whatever the random direction was.
+    weight = jnp.array([3.0, -1.0, 0.0, 2.0])
+    classifier = models.classifier(
+        Network(lambda key: weight, lambda w, image: jnp.stack([image @ w, jnp.zeros(len(image))], axis=-1)),
+        num_classes=2,
+    )
+    radius = 0.7
+    model = models.smoothed(classifier, radius)
+    assert [each.name for each in model.phases] == ["classification", "smoothness"]
+    gradient, metrics = jax.grad(model.phases[-1].loss, has_aux=True)({"encoder": weight}, KEYS, batch_of())
+
+    def divergence(w, sign):
+        here, there = jax.nn.sigmoid(IMAGE @ weight), jax.nn.sigmoid(IMAGE @ w + sign * radius * jnp.linalg.norm(w))
+        return here * jnp.log(here / there) + (1 - here) * jnp.log((1 - here) / (1 - there))
+
+    both = np.stack([divergence(weight, sign) for sign in (1, -1)])
+    # Which of the two ways a row goes depends on its random direction.
+    possible = np.array([both[choice, range(NUM_ROWS)].mean() for choice in np.ndindex(*[2] * NUM_ROWS)])
+    assert np.abs(possible - metrics["smoothness/loss"]).min() < 1e-5
+    # It is trained to say the same: a smaller weight.
+    assert jnp.vdot(gradient["encoder"], weight) > 0
+
+
 def test_unlabeled_and_nonexistent_classes_as_one_hot_rows():
     rows = wiring.one_hot(jnp.array([0, -1, 2, 3]), 3)
     np.testing.assert_array_equal(rows, [[1, 0, 0], [0, 0, 0], [0, 0, 1], [np.nan] * 3])

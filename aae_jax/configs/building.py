@@ -64,6 +64,8 @@ def build(config: ModelConfig, *, axis_name: str | None = None, in_data_units: b
     """
     check_instance("config", config, ModelConfig, "aae_jax.ModelConfig")
     model = _build(config, axis_name)
+    if config.smoothness_radius:
+        model = models.smoothed(model, config.smoothness_radius)
     if in_data_units and config.shift is not None and config.scale is not None:
         return adapters.standardized(model, jnp.array(config.shift), jnp.array(config.scale))
     return model

@@ -28,6 +28,10 @@ _LEARNS_FROM_LABELS = (
     *("semi_supervised_aae", "semi_supervised_dimension_reduction_aae"),
 )
 _FINDS_CLUSTERS = ("clustering_aae", "dimension_reduction_aae")
+_HAS_CATEGORIES = (
+    *("classifier", "semi_supervised_aae", "semi_supervised_dimension_reduction_aae"),
+    *_FINDS_CLUSTERS,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +61,9 @@ class ModelConfig:
     """Numbers of noise that the universal approximator reads."""
     instance_noise_std: float = 0.0
     """Of the Gaussian noise on images, real or fake, that the GAN's discriminator sees."""
+    smoothness_radius: float = 0.0
+    """How far around an image, in the pixels' units over all of them, its category is to be the same; 0 for no such
+    phase."""
     generator_loss: Literal["non_saturating", "minimax"] = "non_saturating"
     """What the generator minimizes: −log D(fake), or log(1 − D(fake))."""
     network: Literal["mlp", "convolutional"] = "mlp"
@@ -102,6 +109,12 @@ class ModelConfig:
             raise ValueError(
                 f"instance_noise_std is {self.instance_noise_std}, and {self.variant} has no game on images; expected "
                 "0, or the variant gan."
+            )
+        check_number("smoothness_radius", self.smoothness_radius, "a number ≥ 0", least=0)
+        if self.smoothness_radius and self.variant not in _HAS_CATEGORIES:
+            raise ValueError(
+                f"smoothness_radius is {self.smoothness_radius}, and {self.variant} has no categories; expected 0. "
+                f"Those that have are {', '.join(_HAS_CATEGORIES)}."
             )
         if self.weight_std is not None:
             check_number("weight_std", self.weight_std, "a number above 0, or None", above=0)

@@ -18,6 +18,7 @@ from aae_jax.models.one_code import (
     supervised_aae,
     vae,
 )
+from aae_jax.models.smoothed import smoothed
 from aae_jax.models.style_and_category import (
     clustering_aae,
     dimension_reduction_aae,
@@ -38,6 +39,7 @@ __all__ = [
     "representation",
     "semi_supervised_aae",
     "semi_supervised_dimension_reduction_aae",
+    "smoothed",
     "supervised_aae",
     "vae",
 ]

@@ -497,6 +497,18 @@ PHASE_CASES = [
         },
     ),
     *cases(
+        "phases.smoothness",
+        {
+            "a function": (lambda: phases.smoothness(3, ["encoder"], radius=1.0), "probabilities is 3", "a function"),
+            "radius > 0": (lambda: phases.smoothness(len, ["encoder"], radius=-1), "radius is -1", "a length above 0"),
+            "names are names": (
+                lambda: phases.smoothness(len, [0], radius=1.0),
+                "trains is [0]",
+                "expected the names",
+            ),
+        },
+    ),
+    *cases(
         "phases.classification",
         {
             "logits a function": (lambda: phases.classification(3, ["encoder"]), "logits is 3", "a function"),
@@ -928,6 +940,19 @@ MODEL_CASES = [
                 ),
             },
         )
+    ),
+    *cases(
+        "models.smoothed",
+        {
+            "a model": (lambda: models.smoothed("classifier", 1.0), "model is 'classifier'", "expected a Model"),
+            "codes": (lambda: models.smoothed(GAN, 1.0), "no encode_mean", "expected one whose codes"),
+            "radius > 0": (lambda: models.smoothed(REDUCTION, 0.0), "radius is 0.0", "a length above 0"),
+            "a category": (
+                lambda: loss_of(models.smoothed(AAE, 1.0), "smoothness", BATCH),
+                "codes are ['style']",
+                "expected a category",
+            ),
+        },
     ),
     *cases(
         "models.representation",

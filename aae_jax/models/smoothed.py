@@ -1,0 +1,37 @@
+"""Any variant with categories, with a phase more: virtual adversarial training of its q(y given x)."""
+
+import jax
+
+from aae_jax.checks import check_instance
+from aae_jax.phases import smoothness
+from aae_jax.types import Model, Params
+
+__all__ = ["smoothed"]
+
+
+def smoothed(model: Model, radius: float) -> Model:
+    """The model whose q(y given x) is to be the same all around each image: its last phase is `phases.smoothness`.
+
+    The paper's games make categories certain and equally frequent, but leave open where one ends and the next begins.
+    This puts the borders where there are few images. Not the paper's.
+
+    Args:
+        model: with a code "category": a classifier, or a variant with style and category.
+        radius: see `phases.smoothness`.
+
+    Raises:
+        ValueError: if `model` is none or cannot encode, or `radius` is not above 0; when a step is taken, if there is
+            no category.
+    """
+    check_instance("model", model, Model, "aae_jax.models")
+    encode_mean = model.encode_mean
+    if encode_mean is None:
+        raise ValueError("The model has no encode_mean; expected one whose codes have a category.")
+
+    def probabilities(params: Params, image: jax.Array) -> jax.Array:
+        codes = encode_mean(params, image)
+        if "category" not in codes:
+            raise ValueError(f"The model's codes are {sorted(codes)}; expected a category among them.")
+        return codes["category"]
+
+    return model._replace(phases=(*model.phases, smoothness(probabilities, ["encoder"], radius=radius)))
