@@ -1,10 +1,12 @@
 """The optimizers of the experiments: the paper's descent in steps, and Adam along a cosine."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
+import jax.numpy as jnp
 import optax
 
-from aae_jax.checks import check_number
+from aae_jax.checks import check_count, check_number
 from aae_jax.types import Model, Optimizers
 
 __all__ = ["FIRST_DECAY", "MOMENTA", "RATES", "OptimizersOf", "adam", "sgd"]
@@ -48,30 +50,36 @@ def adam(rates: Mapping[str, float] = RATES, *, first_decay: Mapping[str, float]
     return make
 
 
-def sgd(rates: Mapping[str, float], *, drops: Sequence[int]) -> OptimizersOf:
+def sgd(
+    rates: Mapping[str, float], *, drops: Sequence[int], starts: Mapping[str, int] = MappingProxyType({})
+) -> OptimizersOf:
     """Stochastic gradient descent with the paper's momenta, all rates divided by ten at some epochs.
 
     Args:
         rates: first learning rates by phase.
         drops: epochs after which the rates are divided by ten.
+        starts: by phase, epochs in which its rate is still 0.
 
     Raises:
-        ValueError: for a negative rate, or if the epochs do not rise from at least 1; when called, for a phase that
-            has no rate.
+        ValueError: for a negative rate or start, or if the drops do not rise from at least 1; when called, for a phase
+            that has no rate.
     """
     _check_rates(rates)
+    for phase, start in starts.items():
+        check_count(f"The start of {phase}", start, 0)
     if list(drops) != sorted({*drops}) or min(drops, default=1) < 1:
         raise ValueError(f"drops is {tuple(drops)}; expected rising epochs, 1 or later.")
 
     def make(model: Model, steps_per_epoch: int, epochs: int) -> Optimizers:
         _check_phases(model, rates)
         factors = {steps_per_epoch * drop: 0.1 for drop in drops}
-        return {
-            phase.name: optax.sgd(
-                optax.piecewise_constant_schedule(rates[phase.name], factors), momentum=MOMENTA[phase.name]
-            )
-            for phase in model.phases
-        }
+
+        def rate(phase: str) -> optax.Schedule:
+            falling = optax.piecewise_constant_schedule(rates[phase], factors)
+            start = steps_per_epoch * starts.get(phase, 0)
+            return (lambda count: jnp.where(count < start, 0.0, falling(count))) if start else falling
+
+        return {phase.name: optax.sgd(rate(phase.name), momentum=MOMENTA[phase.name]) for phase in model.phases}
 
     return make
 

@@ -4,11 +4,13 @@ import json
 import subprocess
 import sys
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import aae_jax
 from aae_jax import data
+from aae_jax.types import Model, Phase
 from experiments import command_line, optimizers, prior_matching, reports, training
 from experiments.options import Options
 
@@ -95,6 +97,22 @@ def test_a_table_is_trained_standardized_and_loaded_in_its_own_units(tmp_path):
     decoded = model.decode(params, model.encode_mean(params, table.astype(np.float32)), np.full(400, -1))
     # Two numbers of code say nearly all of a circle: the columns' errors are far below their own spread.
     assert (np.abs(np.asarray(decoded) - table).mean(0) < 0.3 * table.std(0)).all()
+
+
+def test_rates_begin_and_fall_at_their_epochs():
+    descent = optimizers.sgd({"generator": 0.5, "smoothness": 1.0}, drops=(3,), starts={"smoothness": 2})
+    phases = [Phase(name, ("encoder",), lambda params, keys, batch: None) for name in ("generator", "smoothness")]
+    of_phase = descent(Model({}, tuple(phases)), 10, 5)
+    for name, expected in (("generator", [0.5, 0.5, 0.05]), ("smoothness", [0.0, 1.0, 0.1])):
+        momentum = optimizers.MOMENTA[name]
+        state, steps = of_phase[name].init(jnp.zeros(())), []
+        for _ in range(50):
+            update, state = of_phase[name].update(jnp.ones(()), state)
+            steps.append(-float(update))
+        # By then the momentum has summed up: of the gradient 1 it is 1 / (1 − momentum) in the end.
+        sums = np.cumsum(momentum ** np.arange(50))
+        found = [steps[step] / sums[step] for step in (19, 20, 49)]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_help_of_the_command_itself():

@@ -291,6 +291,11 @@ SHARED_CASES = [
         {
             "rates a number": (lambda: optimizers.sgd({"generator": None}, drops=()), "generator is None", "≥ 0"),
             "drops rise": (lambda: optimizers.sgd({}, drops=(2, 2)), "drops is (2, 2)", "rising epochs"),
+            "starts >= 0": (
+                lambda: optimizers.sgd({}, drops=(), starts={"smoothness": -1}),
+                "start of smoothness is -1",
+                "integer ≥ 0",
+            ),
             "a rate for each phase": (
                 lambda: optimizers.sgd({"generator": 0.1}, drops=())(AAE, 1, 1),
                 "phases ['generator']",
