@@ -15,6 +15,7 @@ import os
 import shlex
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -22,15 +23,16 @@ from typing import Any, Literal
 from aae_jax import runs
 from aae_jax.checks import check_choice, check_count
 from experiments import command_line, reports
-from experiments.items import ITEMS, Item
+from experiments.items import ITEMS, REMARKS, Item
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- results -->", "<!-- end results -->"
 HEADLINES = (
-    *("table1-10k", "table1-10m", "table2-100", "table2-1000", "table2-all", "table3-16", "figure2-aae-gaussian"),
-    *("figure2-vae-gaussian", "figure4-gaussian-mixture", "figure11-10d-100"),
+    *("table1-10k", "table1-10k-code-5", "table1-10m", "table2-100", "table2-smoothed-100", "table2-1000"),
+    *("table2-smoothed-1000", "table2-all", "table2-smoothed-all", "table3-16", "table3-smoothed-16"),
+    *("figure2-aae-gaussian", "figure2-vae-gaussian", "figure4-gaussian-mixture", "figure11-10d-100"),
 )
 """Items that the README shows."""
 PLACES = {"out", "data_dir", "manual_dir", "resume", "coordinator", "processes", "process"}
@@ -204,6 +206,8 @@ def markdown() -> str:
                 text += [f"{stem} {cells}" for cells in _rows(item, recorded)] or [
                     f"{stem} {_NOT_MEASURED} |" + " |" * 6
                 ]
+        if table in REMARKS:
+            text += ["", *textwrap.wrap(REMARKS[table], 119)]
     text += [
         "",
         "## Commands",
