@@ -217,8 +217,8 @@ ITEMS = {
 REMARKS = {
     TABLE_1: (
         "What mattered: the code's size. Ten thousand samples are too few for the paper's 8 numbers; they suffice for "
-        "5. Not reached: 340. The GAN needs batch norm in its generator and noise on its images; the lower of its rows "
-        "is without."
+        "5. Not reached: 340. The GAN needs batch norm in its generator and noise on its images; the lower of its "
+        "rows is without."
     ),
     TABLE_2: (
         "What mattered: virtual adversarial training (Miyato et al., 2018), which the paper does not have, with an "
@@ -227,8 +227,8 @@ REMARKS = {
     ),
     TABLE_3: (
         "What mattered: virtual adversarial training. Without it clusters cut through many classes; with it through "
-        "few but 4 and 9, whose mistakes are most of the error. Not reached: the paper's numbers, after a twentieth of "
-        "its epochs."
+        "few but 4 and 9, whose mistakes are most of the error. Not reached: the paper's numbers, after a twentieth "
+        "of its epochs."
     ),
     FIGURE_7: (
         "What mattered: whether the discriminator is told the class. If not, each class may keep a part of the prior "

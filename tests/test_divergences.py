@@ -12,15 +12,13 @@ import scipy.optimize
 from scipy.stats import norm
 
 from aae_jax import losses
-from experiments import command_line, divergences
+from experiments import command_line, divergences, two_modes
 
-STEP = divergences.GRID[1] - divergences.GRID[0]
+STEP = two_modes.GRID[1] - two_modes.GRID[0]
 
 
 def value(name, separation, mean, std):
-    return float(
-        divergences.DIVERGENCES[name][1](divergences.log_p(separation), divergences.log_q(mean, math.log(std)))
-    )
+    return float(two_modes.DIVERGENCES[name][1](two_modes.log_p(separation), two_modes.log_q(mean, math.log(std))))
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +34,9 @@ def finished(tmp_path_factory):
 
 
 def test_the_modes_have_unit_mass_and_the_variance_of_a_mixture():
-    p = np.exp(divergences.log_p(3.0)) * STEP
+    p = np.exp(two_modes.log_p(3.0)) * STEP
     # E x² = a² + 1
-    np.testing.assert_allclose([p.sum(), p @ divergences.GRID, p @ divergences.GRID**2], [1, 0, 10], atol=1e-4)
+    np.testing.assert_allclose([p.sum(), p @ two_modes.GRID, p @ two_modes.GRID**2], [1, 0, 10], atol=1e-4)
 
 
 def test_divergences_between_gaussians_by_hand():
@@ -60,27 +58,27 @@ def test_divergences_of_one_of_two_modes_far_apart_by_hand():
 
 def test_divergences_are_the_librarys_on_probabilities():
     # Where float32 holds the probabilities; beyond, there is nearly nothing of either.
-    near = np.abs(divergences.GRID) < 14
-    log_p, log_q = divergences.log_p(2.0)[near], divergences.log_q(0.5, math.log(2.5))[near]
+    near = np.abs(two_modes.GRID) < 14
+    log_p, log_q = two_modes.log_p(2.0)[near], two_modes.log_q(0.5, math.log(2.5))[near]
     p, q = jnp.exp(log_p) * STEP, jnp.exp(log_q) * STEP
     np.testing.assert_allclose(value("forward_kl", 2.0, 0.5, 2.5), losses.kl_divergence(p, q), rtol=1e-4)
     expected = losses.jensen_shannon_divergence(p, q)
     np.testing.assert_allclose(value("jensen_shannon", 2.0, 0.5, 2.5), expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("game", divergences.GAMES)
+@pytest.mark.parametrize("game", two_modes.GAMES)
 def test_a_game_with_the_best_discriminator_descends_its_divergence(game):
     # The best discriminator's logit is log p − log q, held fixed while the generator moves. The gradient of the
     # generator's loss is then twice that of the divergence: 2 JSD, and 2 KL(½ (p + q) ‖ p).
-    name, generator_loss = divergences.GAMES[game]
-    log_p, q = divergences.log_p(2.5), jnp.array([1.0, 0.3])
-    score = log_p - divergences.log_q(*q)
+    name, generator_loss = two_modes.GAMES[game]
+    log_p, q = two_modes.log_p(2.5), jnp.array([1.0, 0.3])
+    score = log_p - two_modes.log_q(*q)
 
     def loss(q):
-        return STEP * (jnp.exp(divergences.log_q(*q)) * generator_loss(score)).sum()
+        return STEP * (jnp.exp(two_modes.log_q(*q)) * generator_loss(score)).sum()
 
     def twice_the_divergence(q):
-        return 2 * divergences.DIVERGENCES[name][1](log_p, divergences.log_q(*q))
+        return 2 * two_modes.DIVERGENCES[name][1](log_p, two_modes.log_q(*q))
 
     np.testing.assert_allclose(jax.grad(loss)(q), jax.grad(twice_the_divergence)(q), rtol=1e-4)
 
@@ -106,7 +104,7 @@ _REFERENCES = {
 }
 
 
-@pytest.mark.parametrize("name", divergences.DIVERGENCES)
+@pytest.mark.parametrize("name", two_modes.DIVERGENCES)
 @pytest.mark.parametrize("separation", [2.0, 3.0, 5.0])
 def test_minima_are_those_that_scipy_finds(finished, name, separation):
     p = (norm.pdf(_X, -separation) + norm.pdf(_X, separation)) / 2
@@ -130,7 +128,7 @@ def test_minima_are_those_that_scipy_finds(finished, name, separation):
 
 def test_where_each_divergence_begins_to_seek(finished):
     metrics = finished[1]["metrics"]
-    found = {name: metrics[f"{name}/the_best_seeks_from"] for name in divergences.DIVERGENCES}
+    found = {name: metrics[f"{name}/the_best_seeks_from"] for name in two_modes.DIVERGENCES}
     expected = {"forward_kl": None, "jensen_shannon": 4.5, "softened_reverse_kl": 2.5, "reverse_kl": 3.0}
     assert found == expected
     # Before that, seeking is a minimum already, though not the best.
@@ -144,13 +142,13 @@ def test_where_each_divergence_begins_to_seek(finished):
 
 
 def test_location_and_scale_by_hand():
-    network = divergences.location_and_scale(3.0, 2.0)
+    network = two_modes.location_and_scale(3.0, 2.0)
     variables = network.init(jax.random.key(0))
     np.testing.assert_allclose(network.apply(variables, jnp.array([[-1.0], [0.5]])), [[1.0], [4.0]], rtol=1e-6)
 
 
 def test_rows_of_p_have_its_moments():
-    rows = divergences.rows_of_p(jax.random.split(jax.random.key(0), 100_000), 3.0)
+    rows = two_modes.rows_of_p(jax.random.split(jax.random.key(0), 100_000), 3.0)
     assert rows.image.shape == (100_000, 1)
     # Standard errors: √(10 / N) = 0.01 of the mean; of E x² = 10, √(Var x² / N) with Var x² = 2 + 4 · 9 = 38: 0.02.
     np.testing.assert_allclose(rows.image.mean(), 0, atol=0.05)
@@ -162,9 +160,9 @@ def test_rows_of_p_have_its_moments():
 def test_games_begin_where_they_should(finished):
     # So few steps move q by a few hundredths: from (0, 1) or (a, 1).
     games = finished[2]["games"]
-    assert games.shape == (1, len(divergences.GAMES), len(divergences.STARTS), len(divergences.SEPARATIONS), 2)
+    assert games.shape == (1, len(two_modes.GAMES), len(two_modes.STARTS), len(two_modes.SEPARATIONS), 2)
     np.testing.assert_allclose(games[:, :, 0, :, 0], 0, atol=0.1)
-    np.testing.assert_allclose(games[:, :, 1, :, 0], np.broadcast_to(divergences.SEPARATIONS, (1, 2, 5)), atol=0.1)
+    np.testing.assert_allclose(games[:, :, 1, :, 0], np.broadcast_to(two_modes.SEPARATIONS, (1, 2, 5)), atol=0.1)
     np.testing.assert_allclose(games[..., 1], 1, atol=0.1)
 
 
@@ -197,7 +195,7 @@ def test_a_folder_is_not_overwritten_but_begun_anew_on_resume(finished, monkeypa
         divergences.main(config)
     with pytest.raises(ValueError, match="seed was 0, is 1"):
         divergences.main(dataclasses.replace(config, resume=True, seed=1))
-    monkeypatch.setattr(divergences, "sweep", lambda _: {name: evidence[name] for name in divergences.DIVERGENCES})
+    monkeypatch.setattr(divergences, "sweep", lambda _: {name: evidence[name] for name in two_modes.DIVERGENCES})
     monkeypatch.setattr(divergences, "games", lambda *_: evidence["games"])
     monkeypatch.setattr(divergences, "bounds", lambda *_: evidence["bounds"])
     (config.out / "final.json").unlink()
