@@ -2,7 +2,7 @@
 
     python -m experiments.clustering                                          # about 2 minutes on two CPU cores
     python -m experiments.clustering --dataset mnist --seeds 3                # about 10 minutes a seed there
-    python -m experiments.clustering --clusters 30 --preset best              # about half an hour there
+    python -m experiments.clustering --clusters 30 --preset best              # about a quarter of an hour there
     python -m experiments.clustering --clusters 30 --preset paper             # about 3 days there, for a GPU
 
 The semi-supervised network without its classification phase: an encoder splits each image into one of K categories and
@@ -21,6 +21,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -159,7 +160,7 @@ def draw(folder: Path, dataset: Dataset) -> None:
     model, params, config = configs.load(folder / f"seed_{first}" / AAE)
     assert model.decode is not None
     codes = {"style": jnp.zeros((config.num_clusters, config.code_size)), "category": jnp.eye(config.num_clusters)}
-    heads = np.asarray(model.decode(params, codes, jnp.full(config.num_clusters, -1)))
+    heads = np.asarray(jax.jit(model.decode)(params, codes, jnp.full(config.num_clusters, -1)))
     with np.load(folder / f"evidence_{first}.npz", allow_pickle=False) as evidence:
         members = [np.flatnonzero(evidence["cluster"] == index)[:15] for index in range(config.num_clusters)]
     images = training.pictures(dataset.test, dataset)

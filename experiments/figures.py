@@ -154,11 +154,11 @@ def styles_and_classes(model: Model, params: Params, config: ModelConfig, path: 
     """
     num_classes = config.num_classes
     keys, unknown = row_keys(jax.random.key(0), 0, num_styles), jnp.full(num_styles, -1)
-    styles = jax.vmap(configs.build_prior(config).sample)(keys, unknown)
+    styles = jax.jit(jax.vmap(configs.build_prior(config).sample))(keys, unknown)
     label = jnp.tile(jnp.arange(num_classes), num_styles)
     codes = {"style": jnp.repeat(styles, num_classes, axis=0), "category": jnp.eye(num_classes)[label]}
     assert model.decode is not None, "it has a decoder"
-    images = np.asarray(model.decode(params, codes, label))
+    images = np.asarray(jax.jit(model.decode)(params, codes, label))
     sheet_figure(
         images.reshape(num_styles, num_classes, *config.image_shape),
         "a style of the prior in each row, a class in each column",
@@ -188,7 +188,7 @@ def walks(prior: Prior, num_classes: int, num: int = 15) -> jax.Array:
 
 def _from_uniform(prior: Prior) -> Callable[[jax.Array, jax.Array], jax.Array]:
     assert prior.from_uniform is not None, "only priors with percentiles are drawn"
-    return jax.vmap(jax.vmap(prior.from_uniform))
+    return jax.jit(jax.vmap(jax.vmap(prior.from_uniform)))
 
 
 def _class_colors(label: np.ndarray) -> np.ndarray:

@@ -153,7 +153,7 @@ def component(prior: Prior, codes: np.ndarray, num_classes: int) -> np.ndarray:
         )
     assert prior.from_uniform is not None, "a prior with classes has percentiles"
     along = (np.arange(2000) + 0.5) / 2000
-    points = jax.vmap(prior.from_uniform, (0, None))(jnp.stack([along, along], -1), -1)
+    points = jax.jit(jax.vmap(prior.from_uniform, (0, None)))(jnp.stack([along, along], -1), -1)
     return nearest_label(points, (along * num_classes).astype(int), codes)
 
 
@@ -168,14 +168,14 @@ def draw(folder: Path) -> None:
         for column, name in enumerate(PRIORS):
             model, params, config = configs.load(folder / f"seed_{first}" / name)
             prior, title = configs.build_prior(config), name.replace("_", " ")
-            samples = jax.vmap(prior.sample)(row_keys(jax.random.key(0), 0, 100_000), jnp.full(100_000, -1))
+            samples = jax.jit(jax.vmap(prior.sample))(row_keys(jax.random.key(0), 0, 100_000), jnp.full(100_000, -1))
             figures.codes_panel(
                 codes_axes[0, column], evidence[name], evidence["label"], np.asarray(samples), f"test codes, {title}"
             )
             if len(config.image_shape) == 3:
                 assert model.decode is not None, "it has a decoder"
                 walk = figures.walks(prior, config.num_classes)
-                images = model.decode(params, {"style": walk.reshape(-1, 2)}, jnp.full(walk[..., 0].size, -1))
+                images = jax.jit(model.decode)(params, {"style": walk.reshape(-1, 2)}, jnp.full(walk[..., 0].size, -1))
                 images = np.asarray(images).reshape(*walk.shape[:2], *config.image_shape)
                 figures.sheet(walks_axes[0, column], images, f"a walk through each class's part, {title}")
     figures.save_figure(codes_figure, folder / "codes.png")

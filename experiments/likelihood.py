@@ -3,7 +3,7 @@
     python -m experiments.likelihood                                          # about 3 minutes on two CPU cores
     python -m experiments.likelihood --dataset mnist --seeds 3                # about half an hour a seed there
     python -m experiments.likelihood --models aae --many-samples 10000000     # some 20 minutes more
-    python -m experiments.likelihood --preset best --models aae               # about an hour there
+    python -m experiments.likelihood --preset best --models aae               # about 40 minutes there
     python -m experiments.likelihood --preset paper                           # about 15 hours there
 
 Gaussians of one width stand at decoded samples of the prior, and the width is chosen on validation images: by the grid
@@ -288,7 +288,7 @@ def draw(folder: Path, config: Config, dataset: Dataset) -> None:
     for name in config.models:
         model, params, _ = configs.load(folder / f"seed_{first}" / name)
         assert model.sample is not None, "all of these models can be sampled"
-        samples = np.asarray(model.sample(params, row_keys(jax.random.key(0), 0, 32), jnp.full(32, -1)))
+        samples = np.asarray(jax.jit(model.sample)(params, row_keys(jax.random.key(0), 0, 32), jnp.full(32, -1)))
         neighbors = np.asarray(train)[np.asarray(nearest(samples.reshape(32, -1)))].reshape(samples.shape)
         for half in (slice(0, 16), slice(16, 32)):
             pairs += [samples[half], neighbors[half]]

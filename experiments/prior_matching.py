@@ -112,7 +112,7 @@ def _judged(
     found = prior_match(derive(key, "prior match"), codes, lambda key: prior.sample(key, jnp.int32(-1)))
     if judge is not None:
         keys, unknown = row_keys(derive(key, "samples"), 0, len(codes)), jnp.full(len(codes), -1)
-        samples = {"style": jax.vmap(prior.sample)(keys, unknown)}
+        samples = {"style": jax.jit(jax.vmap(prior.sample))(keys, unknown)}
         found |= _realism(judge, "samples", jax.jit(model.decode)(params, samples, unknown))
     return found
 
@@ -166,14 +166,14 @@ def draw(folder: Path) -> None:
     sheets_figure, sheets_axes = figures.grid_of((2, 3), size=4.2)
     for row, prior_name in enumerate(PRIORS):
         prior = configs.build_prior(ModelConfig("ae", (1,), prior=prior_name))
-        samples = jax.vmap(prior.sample)(row_keys(jax.random.key(0), 0, 100_000), jnp.full(100_000, -1))
+        samples = jax.jit(jax.vmap(prior.sample))(row_keys(jax.random.key(0), 0, 100_000), jnp.full(100_000, -1))
         for column, name in enumerate(panels[row]):
             title = f"{name.split('_')[0].upper()}, {prior_name.replace('_', ' ')}"
             figures.codes_panel(codes_axes[row, column], arrays[name], arrays["label"], np.asarray(samples), title)
             model, params, config = configs.load(folder / f"seed_{first}" / name)
             if len(config.image_shape) == 3:
                 grid = figures.walks(prior, 10) if prior_name == "gaussian_mixture" else figures.percentiles(prior)
-                images = model.decode(params, {"style": grid.reshape(-1, 2)}, jnp.full(grid[..., 0].size, -1))
+                images = jax.jit(model.decode)(params, {"style": grid.reshape(-1, 2)}, jnp.full(grid[..., 0].size, -1))
                 figures.sheet(
                     sheets_axes[row, column], np.asarray(images).reshape(*grid.shape[:2], *config.image_shape), title
                 )
