@@ -223,8 +223,8 @@ REMARKS = {
     TABLE_2: (
         "What mattered: virtual adversarial training (Miyato et al., 2018), which the paper does not have, with an "
         "encoder that is normalized over the batch. With a hundred labels it has to wait until the network is nearly "
-        "right: from the first epoch on it makes one class of 4 and 9, in two of three seeds, for good. Where it waits, "
-        "two of three are below the paper's error, and the third is not yet at its end."
+        "right: from the first epoch on it makes one class of 4 and 9, in two of three seeds, for good. Where it "
+        "waits, two of three are below the paper's error, and the third lags."
     ),
     TABLE_3: (
         "What mattered: virtual adversarial training. Without it clusters cut through many classes; with it through "
