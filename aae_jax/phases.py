@@ -148,7 +148,7 @@ def smoothness(
     Args:
         probabilities: `(params, input) -> [B, K]`.
         trains: names of the networks, the encoder.
-        radius: Euclidean, in the input's units over all its numbers: about 2 on images in [0, 1] of 28 × 28.
+        radius: Euclidean, in the input's units over all its numbers: 1 to 3 on images in [0, 1] of 28 × 28.
 
     Returns:
         A phase "smoothness".

@@ -17,7 +17,7 @@ not specify. GAN and VAE are trained by Adam, the GAN on 100 numbers of noise as
 with batch norm, its discriminator on noisy images.
 
 The preset best has a code of 5 numbers in place of the paper's 8, and a faster reconstruction. Ten thousand samples
-lie close enough together in 5 dimensions; ten million can make use of 8.
+lie close enough together in 5 dimensions; with ten million, only 8 were tried.
 """
 
 import dataclasses

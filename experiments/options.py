@@ -238,13 +238,9 @@ class PaperOptions(Options):
         games = dict.fromkeys(("discriminator", "generator"), self.game_rate)
         return {**games, "reconstruction": self.reconstruction_rate, "classification": self.classification_rate}
 
-    def starts(self) -> dict[str, int]:
-        """The first epochs by phase, of those that do not begin at once."""
-        return {}
-
     def optimizers(self) -> OptimizersOf:
         """Stochastic gradient descent with the paper's momenta, its rates falling at `drops`."""
-        return optimizers.sgd(self.rates(), drops=self.drops, starts=self.starts())
+        return optimizers.sgd(self.rates(), drops=self.drops)
 
     def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
         """A model of the paper's networks for a data set; see `Options`."""
@@ -266,18 +262,14 @@ class CategoryOptions(PaperOptions):
     phase, as in the paper."""
     smoothness_rate: float = 0.01
     """First learning rate of that phase; momentum 0.9."""
-
     smoothness_start: int = 0
     """Epochs before that phase begins to change anything: where few images are labeled, those that a network has
     still wrong it would hold on to."""
 
-    def rates(self) -> dict[str, float]:
-        """The first learning rates by phase."""
-        return {**super().rates(), "smoothness": self.smoothness_rate}
-
-    def starts(self) -> dict[str, int]:
-        """The first epochs by phase, of those that do not begin at once."""
-        return {"smoothness": self.smoothness_start}
+    def optimizers(self) -> OptimizersOf:
+        """Stochastic gradient descent, see `PaperOptions`; smoothness begins at its epoch."""
+        rates, starts = {**self.rates(), "smoothness": self.smoothness_rate}, {"smoothness": self.smoothness_start}
+        return optimizers.sgd(rates, drops=self.drops, starts=starts)
 
     def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
         """A model of the paper's networks for a data set; see `Options`."""

@@ -130,11 +130,12 @@ def test_smoothness_is_the_divergence_at_the_far_end_of_the_steepest_direction()
     assert [each.name for each in model.phases] == ["classification", "smoothness"]
     gradient, metrics = jax.grad(model.phases[-1].loss, has_aux=True)({"encoder": weight}, KEYS, batch_of())
 
-    def divergence(w, sign):
-        here, there = jax.nn.sigmoid(IMAGE @ weight), jax.nn.sigmoid(IMAGE @ w + sign * radius * jnp.linalg.norm(w))
+    def divergence(sign):
+        score = IMAGE @ weight
+        here, there = jax.nn.sigmoid(score), jax.nn.sigmoid(score + sign * radius * jnp.linalg.norm(weight))
         return here * jnp.log(here / there) + (1 - here) * jnp.log((1 - here) / (1 - there))
 
-    both = np.stack([divergence(weight, sign) for sign in (1, -1)])
+    both = np.stack([divergence(sign) for sign in (1, -1)])
     # Which of the two ways a row goes depends on its random direction.
     possible = np.array([both[choice, range(NUM_ROWS)].mean() for choice in np.ndindex(*[2] * NUM_ROWS)])
     assert np.abs(possible - metrics["smoothness/loss"]).min() < 1e-5
