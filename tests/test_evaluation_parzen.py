@@ -14,6 +14,7 @@ from aae_jax.evaluation import (
     choose_sigma,
     fine_sigmas,
     mean_and_standard_error,
+    parzen,
     parzen_log_likelihood,
     parzen_result,
     parzen_state,
@@ -75,6 +76,15 @@ def test_blocks_of_any_size_in_any_order_give_the_same(digits):
     for block in blocks:
         state = update(state, block, test, sigmas)
     np.testing.assert_allclose(parzen_result(state, sigmas, test.shape[1]), whole, rtol=0, atol=2e-3)
+
+
+def test_more_test_images_than_are_looked_at_at_once(digits):
+    samples, validation, test = digits
+    sigmas, many = np.array([0.1, 0.5]), np.concatenate([test, validation, samples])
+    assert len(many) > 3 * parzen._TILE and len(many) % parzen._TILE
+    np.testing.assert_allclose(
+        log_likelihood(samples, many, sigmas), reference(samples, many, sigmas), rtol=0, atol=1e-2
+    )
 
 
 def test_far_and_coinciding_samples_stay_finite():
