@@ -1,15 +1,16 @@
-"""Corruption: what makes the networks' noisy view of a clean image while training, `(key, image) -> input`.
+"""Corruption: what makes another view of a clean image while training, `(key, image) -> input`.
 
 Evaluation reads the image as it is. Functions are for one example; the image is an array of floats of any shape.
 """
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.ndimage import map_coordinates
 
-from aae_jax.checks import check_floats, check_function, check_number
+from aae_jax.checks import check_axes, check_floats, check_function, check_number
 from aae_jax.types import Corruption
 
-__all__ = ["chain", "dropout", "gaussian_noise", "identity"]
+__all__ = ["affine", "chain", "dropout", "gaussian_noise", "identity"]
 
 _FLOATS = "floats: bytes are divided by 255 first"
 
@@ -72,6 +73,46 @@ def dropout(rate: float) -> Corruption:
         check_floats("image", image, _FLOATS)
         kept = jax.random.bernoulli(key, 1 - rate, image.shape)
         return jnp.where(kept, image / (1 - rate), 0)
+
+    return corrupt
+
+
+def affine(*, rotation: float = 15.0, shear: float = 0.25, scale: float = 0.3, shift: float = 2.0) -> Corruption:
+    """Turns, slants, stretches and moves an image, each at random and as much one way as the other.
+
+    What comes in from beyond the edges is 0. Each amount is drawn evenly from plus to minus the number given.
+
+    Args:
+        rotation: degrees about the middle.
+        shear: columns by row.
+        scale: of height and width, each by itself: the fraction by which they grow or shrink, below 1.
+        shift: pixels, down and to the right.
+
+    Returns:
+        A function that consumes its key, of images `[H, W, C]`.
+
+    Raises:
+        ValueError: if an amount is negative, or `scale` not below 1; when called, if the image is not of floats or of
+            other axes.
+    """
+    for name, amount in (("rotation", rotation), ("shear", shear), ("shift", shift)):
+        check_number(name, amount, "a number ≥ 0", least=0)
+    check_number("scale", scale, "a fraction in [0, 1)", least=0, below=1)
+
+    def corrupt(key: jax.Array, image: jax.Array) -> jax.Array:
+        check_floats("image", image, _FLOATS)
+        check_axes("image", image, "[H, W, C]")
+        turn, slant, *rest = jax.random.uniform(key, (6,), image.dtype, -1, 1)
+        cosine, sine = jnp.cos(jnp.deg2rad(rotation * turn)), jnp.sin(jnp.deg2rad(rotation * turn))
+        rotated = jnp.array([[cosine, -sine], [sine, cosine]]) @ jnp.array([[1, 0], [shear * slant, 1]])
+        stretch, move = jnp.array(rest).reshape(2, 2) * jnp.array([[scale], [shift]])
+        middle = (jnp.array(image.shape[:2]) - 1) / 2
+        # Where each pixel of the view comes from in the image.
+        rows, columns = jnp.meshgrid(*map(jnp.arange, image.shape[:2]), indexing="ij")
+        places = jnp.stack([rows, columns], axis=-1) - middle
+        places = jnp.matmul(places, (rotated * (1 + stretch)).T, precision="highest") + middle + move
+        at = [places[..., 0], places[..., 1]]
+        return jax.vmap(lambda channel: map_coordinates(channel, at, order=1), in_axes=-1, out_axes=-1)(image)
 
     return corrupt
 

@@ -1,4 +1,6 @@
-"""What a training step does, one phase after the other: reconstruction, regularization, classification, smoothness.
+"""What a training step does, one phase after the other.
+
+Reconstruction, regularization, classification; and two that want the same category all around an image.
 
 Each function here builds phases out of a model's functions. None of them knows which variant it serves.
 """
@@ -11,9 +13,9 @@ import jax.numpy as jnp
 from aae_jax import losses
 from aae_jax.checks import check_function, check_number
 from aae_jax.keys import derive
-from aae_jax.types import Batch, Game, Keys, LossFn, Metrics, Params, Phase
+from aae_jax.types import Batch, Corruption, Game, Keys, LossFn, Metrics, Params, Phase
 
-__all__ = ["GeneratorLoss", "classification", "reconstruction", "regularization", "smoothness"]
+__all__ = ["GeneratorLoss", "classification", "invariance", "reconstruction", "regularization", "smoothness"]
 
 Terms = Callable[[Params, Keys, Batch], dict[str, jax.Array]]
 """`(params, keys, batch) -> {"nll": [B], ...}` in nats."""
@@ -167,9 +169,7 @@ def smoothness(
         here = jax.lax.stop_gradient(probabilities(params, batch.input))
 
         def change(perturbation: jax.Array) -> jax.Array:
-            there = probabilities(params, batch.input + perturbation)
-            # Softmax may underflow to 0, where the divergence is infinite.
-            return jax.vmap(losses.kl_divergence)(here, jnp.maximum(there, 1e-30))
+            return _divergence(here, probabilities(params, batch.input + perturbation))
 
         def random(key: jax.Array) -> jax.Array:
             return jax.random.normal(key, batch.input.shape[1:], batch.input.dtype)
@@ -186,6 +186,44 @@ def smoothness(
         return change(jax.lax.stop_gradient(of_length(radius, steepest))).mean(), {}
 
     return _phase("smoothness", trains, loss)
+
+
+def invariance(
+    probabilities: Callable[[Params, jax.Array], jax.Array], trains: Sequence[str], view: Corruption
+) -> Phase:
+    """q(y given x) is to be the same of an image and of another view of it.
+
+    Charged is KL(q(y given x) ‖ q(y given view(x))), the first of which stands still. It needs no labels.
+
+    Args:
+        probabilities: `(params, input) -> [B, K]`.
+        trains: names of the networks, the encoder.
+        view: `(key, image) -> input` of one example, of the clean image: `corruption.affine()`, say.
+
+    Returns:
+        A phase "invariance".
+
+    Raises:
+        ValueError: if `probabilities` or `view` is no function or `trains` are no names.
+
+    References:
+        Hu et al., "Learning Discrete Representations via Information Maximizing Self-Augmented Training", 2017,
+        section 3.1. Not the paper's.
+    """
+    check_function("probabilities", probabilities, "(params, input) -> [B, K]")
+    check_function("view", view, "(key, image) -> input, such as corruption.affine makes")
+
+    def loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
+        here = jax.lax.stop_gradient(probabilities(params, batch.input))
+        there = probabilities(params, jax.vmap(view)(derive(keys.draw, "view"), batch.image))
+        return _divergence(here, there).mean(), {}
+
+    return _phase("invariance", trains, loss)
+
+
+def _divergence(here: jax.Array, there: jax.Array) -> jax.Array:
+    """KL of two `[B, K]` probabilities, `[B]`. Softmax may underflow to 0, where it is infinite."""
+    return jax.vmap(losses.kl_divergence)(here, jnp.maximum(there, 1e-30))
 
 
 def _phase(name: str, trains: Sequence[str], loss: LossFn) -> Phase:

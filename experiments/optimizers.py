@@ -15,8 +15,11 @@ RATES = {"reconstruction": 1e-3, "discriminator": 2e-3, "generator": 2e-3, "clas
 """For `adam`, where two-dimensional codes are to fill a prior."""
 FIRST_DECAY = {"reconstruction": 0.9, "discriminator": 0.5, "generator": 0.5, "classification": 0.9}
 """Adam's b1: a game wants little memory (Radford et al., 2016)."""
-MOMENTA = {"reconstruction": 0.9, "discriminator": 0.1, "generator": 0.1, "classification": 0.9, "smoothness": 0.9}
-"""For `sgd`, those of the paper (appendix A.2.1)."""
+MOMENTA = {
+    **{"reconstruction": 0.9, "discriminator": 0.1, "generator": 0.1, "classification": 0.9},
+    **{"smoothness": 0.9, "invariance": 0.9},
+}
+"""For `sgd`, in the first row those of the paper (appendix A.2.1)."""
 
 OptimizersOf = Callable[[Model, int, int], Optimizers]
 """`(model, steps per epoch, epochs) -> {phase: optimizer}`."""

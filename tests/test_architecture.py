@@ -39,8 +39,8 @@ ARROWS = {
         "progress",
     },
     "configs": {
-        *("types", "checks", "losses", "priors", "heads", "likelihoods", "networks", "models", "adapters"),
-        *("checkpoints", "runs"),
+        *("types", "checks", "losses", "priors", "heads", "likelihoods", "corruption", "networks", "models"),
+        *("adapters", "checkpoints", "runs"),
     },
 }
 """Room: the rooms that it may import from. Any other arrow is a mistake, or a change of the architecture."""

@@ -6,13 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy
 
 from aae_jax import corruption
 
 KEYS = jax.random.split(jax.random.key(0), 20_000)
 IMAGE = jnp.array([[0.0, 0.25, 1.0], [0.5, 0.75, 1.0]])
 
-FACTORIES = [corruption.identity, lambda: corruption.gaussian_noise(0.3), lambda: corruption.dropout(0.2)]
+FACTORIES = [
+    *(corruption.identity, lambda: corruption.gaussian_noise(0.3), lambda: corruption.dropout(0.2)),
+    corruption.affine,
+]
 
 
 def views(corrupt):
@@ -63,6 +67,43 @@ def test_a_key_is_a_view_of_the_images_shape_and_dtype(factory):
 def test_no_noise_is_no_corruption():
     np.testing.assert_array_equal(corruption.gaussian_noise(0.0)(KEYS[0], IMAGE), IMAGE)
     np.testing.assert_array_equal(corruption.dropout(0.0)(KEYS[0], IMAGE), IMAGE)
+
+
+def test_affine_views_are_affine_maps_of_the_drawn_amounts():
+    amounts = {"rotation": 20.0, "shear": 0.3, "scale": 0.2, "shift": 3.0}
+    view = jax.jit(jax.vmap(corruption.affine(**amounts), (0, None)))
+    # Where a channel says each pixel's row and another its column, a view says where its pixels come from.
+    places = np.moveaxis(np.indices((41, 31), float), 0, -1)
+    digit = np.random.default_rng(0).random((41, 31, 1))
+    middle, inner = (np.array(digit.shape[:2]) - 1) / 2, np.s_[12:29, 12:19]
+    image = jnp.asarray(np.concatenate([places, digit], axis=-1), jnp.float32)
+    found = {name: [] for name in ("rotation", "shear", "rows", "columns", "down", "right")}
+    for one in np.asarray(view(KEYS[:300], image), float):
+        here = np.c_[(places - middle)[inner].reshape(-1, 2), np.ones(17 * 7)]
+        solution, *_ = np.linalg.lstsq(here, one[inner][..., :2].reshape(-1, 2) - middle, rcond=None)
+        matrix, shift = solution[:2].T, solution[2]
+        np.testing.assert_allclose(here @ solution + middle, one[inner][..., :2].reshape(-1, 2), atol=1e-3)
+        reference = scipy.ndimage.affine_transform(
+            digit[..., 0], matrix, offset=middle + shift - matrix @ middle, order=1, mode="constant"
+        )
+        np.testing.assert_allclose(one[inner][..., 2], reference[inner], atol=1e-3)
+        # Rotation · [[1, 0], [shear, 1]] · diag(1 + scales): the second column is the rotation's, by a scale.
+        columns = np.hypot(*matrix[:, 1])
+        turn = np.arctan2(-matrix[0, 1], matrix[1, 1])
+        slanted = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) @ matrix
+        parts = (np.rad2deg(turn), slanted[1, 0] / slanted[0, 0], slanted[0, 0] - 1, columns - 1, *shift)
+        for values, value in zip(found.values(), parts, strict=True):
+            values.append(value)
+    for (name, values), most in zip(found.items(), (20.0, 0.3, 0.2, 0.2, 3.0, 3.0), strict=True):
+        assert np.abs(values).max() <= most + 1e-3, name
+        # Evenly from one end to the other: the distribution of the uniform one, and each by itself.
+        assert scipy.stats.kstest(values, scipy.stats.uniform(-most, 2 * most).cdf).pvalue > 1e-3, name
+    assert np.abs(np.corrcoef(list(found.values())) - np.eye(6)).max() < 0.25
+
+
+def test_nothing_turned_or_moved_is_the_image():
+    still, image = corruption.affine(rotation=0, shear=0, scale=0, shift=0), jnp.arange(30.0).reshape(5, 3, 2)
+    np.testing.assert_allclose(still(KEYS[0], image), image, atol=1e-5)
 
 
 def test_gradients_pass_through_noise_and_through_kept_pixels():

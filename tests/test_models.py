@@ -143,6 +143,23 @@ def test_smoothness_is_the_divergence_at_the_far_end_of_the_steepest_direction()
     assert jnp.vdot(gradient["encoder"], weight) > 0
 
 
+def test_invariance_is_the_divergence_from_another_view_of_the_clean_image():
+    weight = jnp.array([3.0, -1.0, 0.0, 2.0])
+    classifier = models.classifier(
+        Network(lambda key: weight, lambda w, image: jnp.stack([image @ w, jnp.zeros(len(image))], axis=-1)),
+        num_classes=2,
+    )
+    model = models.invariant(classifier, lambda key, image: 2 * image)
+    assert [each.name for each in model.phases] == ["classification", "invariance"]
+    batch = batch_of()._replace(input=IMAGE + 1)
+    gradient, metrics = jax.grad(model.phases[-1].loss, has_aux=True)({"encoder": weight}, KEYS, batch)
+    here, there = jax.nn.sigmoid((IMAGE + 1) @ weight), jax.nn.sigmoid(2 * IMAGE @ weight)
+    divergence = here * jnp.log(here / there) + (1 - here) * jnp.log((1 - here) / (1 - there))
+    np.testing.assert_allclose(metrics["invariance/loss"], divergence.mean(), rtol=1e-5)
+    # What the image itself says stands still: the cross-entropy's gradient at the view.
+    np.testing.assert_allclose(gradient["encoder"], ((there - here) @ (2 * IMAGE)) / NUM_ROWS, rtol=1e-4, atol=1e-6)
+
+
 def test_unlabeled_and_nonexistent_classes_as_one_hot_rows():
     rows = wiring.one_hot(jnp.array([0, -1, 2, 3]), 3)
     np.testing.assert_array_equal(rows, [[1, 0, 0], [0, 0, 0], [0, 0, 1], [np.nan] * 3])

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from aae_jax import adapters, heads, likelihoods, losses, models, networks, priors
+from aae_jax import adapters, corruption, heads, likelihoods, losses, models, networks, priors
 from aae_jax.checks import check_instance
 from aae_jax.configs.model_config import ModelConfig
 from aae_jax.types import Head, Likelihood, Model, Network, Prior
@@ -66,6 +66,9 @@ def build(config: ModelConfig, *, axis_name: str | None = None, in_data_units: b
     model = _build(config, axis_name)
     if config.smoothness_radius:
         model = models.smoothed(model, config.smoothness_radius)
+    if amount := config.view_amount:
+        view = corruption.affine(rotation=15 * amount, shear=0.25 * amount, scale=0.3 * amount, shift=2 * amount)
+        model = models.invariant(model, view)
     if in_data_units and config.shift is not None and config.scale is not None:
         return adapters.standardized(model, jnp.array(config.shift), jnp.array(config.scale))
     return model

@@ -64,6 +64,9 @@ class ModelConfig:
     smoothness_radius: float = 0.0
     """How far around an image, in the pixels' units over all of them, its category is to be the same; 0 for no such
     phase."""
+    view_amount: float = 0.0
+    """How much an image is turned, slanted, stretched and moved at random for another view of it, whose category is
+    to be the same: 1 as `corruption.affine` does by default; 0 for no such phase."""
     generator_loss: Literal["non_saturating", "minimax"] = "non_saturating"
     """What the generator minimizes: −log D(fake), or log(1 − D(fake))."""
     network: Literal["mlp", "convolutional"] = "mlp"
@@ -110,11 +113,19 @@ class ModelConfig:
                 f"instance_noise_std is {self.instance_noise_std}, and {self.variant} has no game on images; expected "
                 "0, or the variant gan."
             )
-        check_number("smoothness_radius", self.smoothness_radius, "a number ≥ 0", least=0)
-        if self.smoothness_radius and self.variant not in _HAS_CATEGORIES:
+        for name in ("smoothness_radius", "view_amount"):
+            value = getattr(self, name)
+            check_number(name, value, "a number ≥ 0", least=0)
+            if value and self.variant not in _HAS_CATEGORIES:
+                raise ValueError(
+                    f"{name} is {value}, and {self.variant} has no categories; expected 0. Those that have are "
+                    f"{', '.join(_HAS_CATEGORIES)}."
+                )
+        check_number("view_amount", self.view_amount, "a number in [0, 3)", least=0, below=3)
+        if self.view_amount and len(self.image_shape) != 3:
             raise ValueError(
-                f"smoothness_radius is {self.smoothness_radius}, and {self.variant} has no categories; expected 0. "
-                f"Those that have are {', '.join(_HAS_CATEGORIES)}."
+                f"view_amount is {self.view_amount} and image_shape {self.image_shape}, a table's; expected 0, or "
+                "images."
             )
         if self.weight_std is not None:
             check_number("weight_std", self.weight_std, "a number above 0, or None", above=0)

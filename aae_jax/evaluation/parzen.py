@@ -109,11 +109,12 @@ def _in_tiles(
     num_tiles, rest = divmod(len(test), _TILE)
     if num_tiles < 2:
         return _take_in(nearest, sums, samples, test, sigmas)
-    tiles = (nearest[rest:].reshape(num_tiles, _TILE), sums[:, rest:].reshape(-1, num_tiles, _TILE).swapaxes(0, 1))
-    of_tiles, sums_of_tiles = jax.lax.map(
-        lambda tile: _take_in(*tile[:2], samples, tile[2], sigmas),
-        (*tiles, test[rest:].reshape(num_tiles, _TILE, -1)),
+    tiles = (
+        nearest[rest:].reshape(num_tiles, _TILE),
+        sums[:, rest:].reshape(-1, num_tiles, _TILE).swapaxes(0, 1),
+        test[rest:].reshape(num_tiles, _TILE, -1),
     )
+    of_tiles, sums_of_tiles = jax.lax.map(lambda tile: _take_in(tile[0], tile[1], samples, tile[2], sigmas), tiles)
     of_tiles, sums_of_tiles = of_tiles.reshape(-1), sums_of_tiles.swapaxes(0, 1).reshape(len(sigmas), -1)
     if not rest:
         return of_tiles, sums_of_tiles

@@ -18,7 +18,7 @@ from aae_jax.models.one_code import (
     supervised_aae,
     vae,
 )
-from aae_jax.models.smoothed import smoothed
+from aae_jax.models.smoothed import invariant, smoothed
 from aae_jax.models.style_and_category import (
     clustering_aae,
     dimension_reduction_aae,
@@ -34,6 +34,7 @@ __all__ = [
     "clustering_aae",
     "dimension_reduction_aae",
     "gan",
+    "invariant",
     "label_conditioned_aae",
     "label_conditioned_supervised_aae",
     "representation",

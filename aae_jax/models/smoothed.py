@@ -1,12 +1,14 @@
-"""Any variant with categories, with a phase more: virtual adversarial training of its q(y given x)."""
+"""Any variant with categories, with a phase more that asks for the same q(y given x) all around an image."""
+
+from collections.abc import Callable
 
 import jax
 
 from aae_jax.checks import check_instance
-from aae_jax.phases import smoothness
-from aae_jax.types import Model, Params
+from aae_jax.phases import invariance, smoothness
+from aae_jax.types import Corruption, Model, Params, Phase
 
-__all__ = ["smoothed"]
+__all__ = ["invariant", "smoothed"]
 
 
 def smoothed(model: Model, radius: float) -> Model:
@@ -23,6 +25,31 @@ def smoothed(model: Model, radius: float) -> Model:
         ValueError: if `model` is none or cannot encode, or `radius` is not above 0; when a step is taken, if there is
             no category.
     """
+    return _with_phase(model, smoothness(_probabilities(model), ["encoder"], radius=radius))
+
+
+def invariant(model: Model, view: Corruption) -> Model:
+    """The model whose q(y given x) is to be the same of other views: its last phase is `phases.invariance`.
+
+    This says what does not make another category of an image: the paper's games leave that open. Not the paper's.
+
+    Args:
+        model: see `smoothed`.
+        view: see `phases.invariance`.
+
+    Raises:
+        ValueError: if `model` is none or cannot encode, or `view` is no function; when a step is taken, if there is
+            no category.
+    """
+    return _with_phase(model, invariance(_probabilities(model), ["encoder"], view))
+
+
+def _with_phase(model: Model, phase: Phase) -> Model:
+    return model._replace(phases=(*model.phases, phase))
+
+
+def _probabilities(model: Model) -> Callable[[Params, jax.Array], jax.Array]:
+    """q(y given x), `(params, image) -> [B, K]`."""
     check_instance("model", model, Model, "aae_jax.models")
     encode_mean = model.encode_mean
     if encode_mean is None:
@@ -34,4 +61,4 @@ def smoothed(model: Model, radius: float) -> Model:
             raise ValueError(f"The model's codes are {sorted(codes)}; expected a category among them.")
         return codes["category"]
 
-    return model._replace(phases=(*model.phases, smoothness(probabilities, ["encoder"], radius=radius)))
+    return probabilities

@@ -341,6 +341,20 @@ HEAD_CASES += [
             ),
         },
     ),
+    *cases(
+        "corruption.affine",
+        {
+            "amounts >= 0": (lambda: corruption.affine(shear=-0.5), "shear is -0.5", "number ≥ 0"),
+            "amounts finite": (lambda: corruption.affine(rotation=math.nan), "rotation is nan", "number ≥ 0"),
+            "scale < 1": (lambda: corruption.affine(scale=1.0), "scale is 1.0", "fraction in [0, 1)"),
+            "floats": (
+                lambda: corruption.affine()(KEY, jnp.zeros((3, 3, 1), jnp.uint8)),
+                "image is uint8",
+                "divided by 255",
+            ),
+            "an image": (lambda: corruption.affine()(KEY, jnp.zeros(3)), "image must be [H, W, C]", "shape (3,)"),
+        },
+    ),
     *cases("corruption.chain", {"functions": (lambda: corruption.chain(0.3), "Corruption 0 is 0.3", "a function")}),
     *cases(
         "keys.row_keys",
@@ -503,6 +517,22 @@ PHASE_CASES = [
             "radius > 0": (lambda: phases.smoothness(len, ["encoder"], radius=-1), "radius is -1", "a length above 0"),
             "names are names": (
                 lambda: phases.smoothness(len, [0], radius=1.0),
+                "trains is [0]",
+                "expected the names",
+            ),
+        },
+    ),
+    *cases(
+        "phases.invariance",
+        {
+            "a function": (
+                lambda: phases.invariance(3, ["encoder"], corruption.affine()),
+                "probabilities is 3",
+                "a function",
+            ),
+            "view a function": (lambda: phases.invariance(len, ["encoder"], 1.0), "view is 1.0", "a function"),
+            "names are names": (
+                lambda: phases.invariance(len, [0], corruption.affine()),
                 "trains is [0]",
                 "expected the names",
             ),
@@ -949,6 +979,19 @@ MODEL_CASES = [
             "radius > 0": (lambda: models.smoothed(REDUCTION, 0.0), "radius is 0.0", "a length above 0"),
             "a category": (
                 lambda: loss_of(models.smoothed(AAE, 1.0), "smoothness", BATCH),
+                "codes are ['style']",
+                "expected a category",
+            ),
+        },
+    ),
+    *cases(
+        "models.invariant",
+        {
+            "a model": (lambda: models.invariant(3, corruption.identity()), "model is 3", "expected a Model"),
+            "codes": (lambda: models.invariant(GAN, corruption.identity()), "no encode_mean", "expected one whose"),
+            "view a function": (lambda: models.invariant(REDUCTION, 1.0), "view is 1.0", "a function"),
+            "a category": (
+                lambda: loss_of(models.invariant(AAE, corruption.identity()), "invariance", BATCH),
                 "codes are ['style']",
                 "expected a category",
             ),
