@@ -79,8 +79,8 @@ PRESETS = command_line.preset_field(
         "best": Config(
             dataset="mnist",
             out=Path("runs/clustering_best"),
-            epochs=60,
-            drops=(50,),
+            epochs=50,
+            drops=(42,),
             width=400,
             view_amount=1.0,
             view_rate=0.003,

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from aae_jax import runs
 from aae_jax.checks import check_choice, check_count
-from experiments import command_line, reports
+from experiments import command_line, reports, search
 from experiments.items import ITEMS, REMARKS, Item
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -208,6 +208,16 @@ def markdown() -> str:
                 ]
         if table in REMARKS:
             text += ["", *textwrap.wrap(REMARKS[table], 119)]
+    text += [
+        "",
+        "## How settings were chosen",
+        "",
+        "By errors on validation images after the last epoch, by `python -m experiments.search`; the lowest is bold.",
+    ]
+    for path in sorted(search.SEARCHES.glob("*.json")):
+        found = runs.read_json(path)
+        stem = f"`{found['command']}`, commit {found['commit'][:7]}, {runs.machine(found['environment'])}:"
+        text += ["", stem, "", *search.table(found)]
     text += [
         "",
         "## Commands",

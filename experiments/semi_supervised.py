@@ -66,6 +66,7 @@ class Config(CategoryOptions):
         super().check_dataset(dataset)
         check_labels(dataset, "semi_supervised")
         _labeled(self, dataset)
+        self.model_config(AAE, dataset)
 
 
 PRESETS = command_line.preset_field(

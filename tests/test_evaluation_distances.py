@@ -47,7 +47,8 @@ def largest_intermediate(function, *arguments):
     def largest(jaxpr):
         sizes = [variable.aval.size for equation in jaxpr.eqns for variable in equation.outvars]
         parameters = [value for equation in jaxpr.eqns for value in equation.params.values()]
-        inner = [getattr(value, "jaxpr", value) for value in parameters]
+        branches = [each for value in parameters for each in (value if isinstance(value, tuple) else (value,))]
+        inner = [getattr(value, "jaxpr", value) for value in branches]
         return max(sizes + [largest(each) for each in inner if hasattr(each, "eqns")], default=0)
 
     return largest(jax.make_jaxpr(function)(*arguments).jaxpr)

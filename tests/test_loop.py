@@ -177,14 +177,26 @@ def one_seed(rows, tmp_path_factory):
     return fit_classes(rows, folder, SEEDS[2], LABELED[2], 1), log_of(folder)
 
 
-@pytest.fixture(params=["one by one", "as on accelerators"])
+WAYS = ("one by one", "as on accelerators")
+
+
+@pytest.fixture(params=WAYS)
 def seeds_way(request, monkeypatch):
     """Seeds within one program: on CPUs one after the other, on accelerators by `jax.vmap`."""
     if request.param == "as on accelerators":
         monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
 
 
-@pytest.mark.parametrize("num_devices", [1, pytest.param(2, marks=pytest.mark.slow, id="two seeds a device"), 4])
+@pytest.mark.parametrize(
+    ("seeds_way", "num_devices"),
+    [
+        *((way, 1) for way in WAYS),
+        *(pytest.param(way, 2, marks=pytest.mark.slow, id=f"{way}, two seeds a device") for way in WAYS),
+        # Each device has one seed: the other way is the same.
+        ("as on accelerators", 4),
+    ],
+    indirect=["seeds_way"],
+)
 def test_seeds_together_are_each_seed_alone(rows, one_seed, seeds_way, tmp_path, num_devices):
     alone, expected = one_seed
     together = fit_classes(rows, tmp_path, SEEDS, LABELED, num_devices)
@@ -195,6 +207,7 @@ def test_seeds_together_are_each_seed_alone(rows, one_seed, seeds_way, tmp_path,
         assert found == pytest.approx(mine, rel=1e-4)
 
 
+@pytest.mark.parametrize("seeds_way", [pytest.param(WAYS[0], marks=pytest.mark.slow), WAYS[1]], indirect=True)
 def test_seeds_that_share_each_batch_are_each_seed_alone(rows, one_seed, seeds_way, tmp_path):
     # Fewer seeds than devices: these share the rows.
     together = fit_classes(rows, tmp_path, SEEDS[1:3], LABELED[1:3], 4)

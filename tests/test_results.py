@@ -91,14 +91,15 @@ def test_places_of_a_machine_are_not_recorded(tmp_path, monkeypatch):
 def test_prior_matching(folder, name):
     final = json.loads((folder / "final.json").read_text())
     prior = priors.gaussian_mixture() if name.endswith("mixture") else priors.gaussian(2)
-    for index in range(final["config"]["seeds"]):
-        with np.load(folder / f"evidence_{index}.npz", allow_pickle=False) as evidence:
-            codes = evidence[name]
-        seed_key = jax.random.key(final["config"]["seed"] + index)
-        key = derive(derive(seed_key, "evaluation of the test set"), "prior match")
-        again = prior_match(key, codes, lambda key: prior.sample(key, jnp.int32(-1)))
-        for metric, value in again.items():
-            stored = final["metrics"][f"{name}/{metric}"]
-            of_seed = stored["values"][index] if isinstance(stored, dict) else stored
-            # Other versions may round otherwise; a hole may then open or close: one cell of 32.
-            assert value == pytest.approx(of_seed, rel=1e-2, abs=0.04 if metric.startswith("hole") else 1e-4), metric
+    # One seed is enough: each takes a second.
+    index = final["config"]["seeds"] - 1
+    with np.load(folder / f"evidence_{index}.npz", allow_pickle=False) as evidence:
+        codes = evidence[name]
+    seed_key = jax.random.key(final["config"]["seed"] + index)
+    key = derive(derive(seed_key, "evaluation of the test set"), "prior match")
+    again = prior_match(key, codes, lambda key: prior.sample(key, jnp.int32(-1)))
+    for metric, value in again.items():
+        stored = final["metrics"][f"{name}/{metric}"]
+        of_seed = stored["values"][index] if isinstance(stored, dict) else stored
+        # Other versions may round otherwise; a hole may then open or close: one cell of 32.
+        assert value == pytest.approx(of_seed, rel=1e-2, abs=0.04 if metric.startswith("hole") else 1e-4), metric

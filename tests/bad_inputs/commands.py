@@ -24,7 +24,7 @@ def command(experiment, *words):
         terms = {}
         if experiment != "reproduce":
             terms |= {"--preset": "smoke", "--out": folder / "run"}
-        if experiment not in ("divergences", "reproduce"):
+        if experiment not in ("divergences", "reproduce", "search"):
             terms |= {"--dataset": folder / "own.npz", "--batch-size": 10}
         for option, value in terms.items():
             given += [] if option in words else [option, str(value)]
@@ -111,6 +111,12 @@ PAPERS = {
     "batch norm by name": ("--batch-norm encodr", "batch_norm is 'encodr'", "Did you mean 'encoder'?"),
     "batch norm of a batch": ("--batch-norm encoder --batch-size 1", "batch_size is 1", "one row is its own mean"),
 }
+CATEGORIES = {
+    "view amount < 3": ("--view-amount 3", "view_amount is 3.0", "a number in [0, 3)"),
+    "view rate >= 0": ("--view-rate -1", "rate of invariance is -1", "≥ 0"),
+    "smoothness radius >= 0": ("--smoothness-radius -1", "smoothness_radius is -1", "≥ 0"),
+    "smoothness start >= 0": ("--smoothness-start -1", "start of smoothness is -1", "integer ≥ 0"),
+}
 IN_THE_WAY = {
     "folder below a file": ("--out FOLDER/file/run", "out is", "/file is a file"),
     "folder no file": ("--out FOLDER/file", "out is", "expected a folder"),
@@ -120,6 +126,7 @@ RESUMES = {
     "resume of another": ("--resume", "experiment was 'another', is", "with the same ones"),
 }
 LABELED = ("label_prior", "style_content", "semi_supervised", "dimension_reduction")
+WITH_CATEGORIES = ("semi_supervised", "clustering", "dimension_reduction")
 PRIOR_MATCHERS = ("prior_matching", "label_prior")
 ADAMS = PRIOR_MATCHERS
 OWN = {
@@ -180,6 +187,8 @@ def of_labels(name):
 
 def of_experiment(name):
     yield from rules(name, {**COMMON, **OWN[name], **({} if name in ADAMS else PAPERS)})
+    if name in WITH_CATEGORIES:
+        yield from rules(name, CATEGORIES)
     yield from rules(name, IN_THE_WAY, file_in_the_way)
     yield from rules(name, RESUMES, with_run(experiment="another"), leaves=(".lock",))
     yield from rules(name, {"two held-out images": ("", "validation split has 1 examples", "2 or more")}, few(19))
@@ -271,6 +280,18 @@ REPRODUCE_CASES = [
     ),
 ]
 
+SEARCH_CASES = rules(
+    "search",
+    {
+        "values once": ("--values 0.1 0.1", "values is ('0.1', '0.1')", "each once"),
+        "option by name": ("--option view_rat", "no option --view-rat.", "Did you mean 'view-rate'?"),
+        "values the option takes": ("--values 0.1 -1", "rate of invariance is -1.0", "a number ≥ 0"),
+        "other options": ("--arguments=--out=runs", "arguments hold --out", "leave it out"),
+        "arguments a shell can read": ("--arguments=--seeds'", "No closing quotation", "words as in a shell"),
+        "a name to record": ("--record ../own", "record is '../own'", "without a path"),
+    },
+)
+
 ROWS = Split(IMAGES, LABELS)
 UNKNOWN = Split(IMAGES, LABELS * 0 - 1)
 SHARED_CASES = [
@@ -345,4 +366,4 @@ SHARED_CASES = [
     ),
 ]
 
-CASES = [*EXPERIMENT_CASES, *DIVERGENCES_CASES, *REPRODUCE_CASES, *SHARED_CASES]
+CASES = [*EXPERIMENT_CASES, *DIVERGENCES_CASES, *REPRODUCE_CASES, *SEARCH_CASES, *SHARED_CASES]

@@ -1,0 +1,158 @@
+"""How a setting is chosen: several values of an option beside each other, by errors on validation images alone.
+
+    python -m experiments.search                                              # about 5 minutes on two CPU cores
+    python -m experiments.search --experiment semi_supervised --values 0.01 0.05 0.2
+    python -m experiments.search --preset smoke                               # seconds, to see that it works
+
+Each value is a run of the experiment, in a folder of its own; what has been trained already is not trained again. What
+counts is the error of the last epoch on validation images, as the runs have logged it: test images have no part here.
+"""
+
+import dataclasses
+import importlib
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from aae_jax import runs
+from experiments import command_line, reports
+from experiments.options import check_selection
+
+SEARCHES = Path(__file__).resolve().parent / "searches"
+METRIC = "validation/error"
+OWN = {"out", "data_dir", "manual_dir"}
+"""Options of a run that are its own, or say where things lie on one machine."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options of the command."""
+
+    preset: Literal["laptop", "smoke"] = "laptop"
+    """Gives the defaults of the others: minutes on two CPU cores, or seconds, to see that it works."""
+    experiment: Literal["semi_supervised", "clustering", "dimension_reduction"] = "clustering"
+    """Those that log errors on validation images."""
+    option: str = "view_rate"
+    """Of the experiment."""
+    values: tuple[str, ...] = ("0.001", "0.003", "0.01")
+    """Of the option."""
+    arguments: str = "--preset best --dataset mnist5k"
+    """The other words of the experiment's command, the same for all values: --arguments='--preset best --seeds 3'."""
+    out: Path = Path("runs/search")
+    """The folder of the runs, with search.json and errors.png."""
+    record: str | None = None
+    """Keep search.json in experiments/searches, under this name; the code has to be committed."""
+
+
+PRESETS = command_line.preset_field(
+    {
+        "laptop": Config(),
+        "smoke": Config(values=("0.01", "0.1"), arguments="--preset smoke", out=Path("runs/search_smoke")),
+    }
+)
+
+
+def main(config: Config) -> dict[str, Any]:
+    """Trains, compares, draws; returns what search.json holds."""
+    module, commands = _commands(config)
+    provenance = runs.provenance()
+    if config.record is not None and (provenance["dirty"] is not False or not provenance["commit"]):
+        raise ValueError("The code is not committed; a search is recorded from a clean checkout alone.")
+    errors = {}
+    for value, words in commands.items():
+        print(f"\n{config.option} {value}")
+        command_line.run(module.main, module.PRESETS, arguments=words)
+        errors[value] = last_errors(config.out / value)
+    arguments = runs.without_options(config.arguments, OWN)
+    words = ["--experiment", config.experiment, "--option", config.option, "--values", *config.values]
+    found = {
+        **{"experiment": config.experiment, "option": config.option, "arguments": arguments, "errors": errors},
+        **{"environment": runs.environment(), **provenance},
+        "command": f"python -m experiments.search {shlex.join([*words, f'--arguments={arguments}'])}",
+    }
+    runs.write_json(config.out / "search.json", found)
+    print("\n".join(["", *table(found)]))
+    draw(config)
+    if config.record is not None:
+        runs.write_json(SEARCHES / f"{config.record}.json", found)
+    print(f"\n{config.out}: search.json, errors.png, and a run for each value")
+    return found
+
+
+def _commands(config: Config) -> tuple[Any, dict[str, list[str]]]:
+    """The experiment's module and, by value, the words of its command, all of which it takes."""
+    check_selection("values", config.values)
+    if config.record is not None and Path(config.record).name != config.record:
+        raise ValueError(f"record is {config.record!r}; expected the name of a file, without a path.")
+    module = importlib.import_module(f"experiments.{config.experiment}")
+    given = shlex.split(runs.without_options(config.arguments, ()))
+    for name in ("out", config.option):
+        if f"--{name}".replace("_", "-") in [word.split("=")[0].replace("_", "-") for word in given]:
+            raise ValueError(f"arguments hold --{name.replace('_', '-')}, which the search itself sets; leave it out.")
+    commands = {}
+    for value in config.values:
+        words = [*given, f"--{config.option.replace('_', '-')}", value, "--out", str(config.out / value), "--resume"]
+        command_line.run(lambda own: own.check(), module.PRESETS, arguments=words)
+        commands[value] = words
+    return module, commands
+
+
+def last_errors(folder: Path) -> dict[str, list[float]]:
+    """By model, the error of each seed's last epoch on validation images, as a run has logged them.
+
+    Raises:
+        FileNotFoundError: if the run has logged none.
+    """
+    errors: dict[str, list[float]] = {}
+    seeds = sorted(folder.glob("seed_*"), key=lambda seed: int(seed.name.split("_")[1]))
+    for path in (path for seed in seeds for path in sorted(seed.glob("*/metrics.jsonl"))):
+        last = reports.logs(path)[-1]
+        if METRIC in last:
+            errors.setdefault(path.parent.name, []).append(last[METRIC])
+    if not errors:
+        raise FileNotFoundError(f"No run in {folder} has logged {METRIC}: expected a finished one.")
+    return errors
+
+
+def table(found: Mapping[str, Any]) -> list[str]:
+    """The lines of a table in Markdown: a row for each value, a column for each model, the lowest error in bold."""
+    errors = found["errors"]
+    models = list(next(iter(errors.values())))
+    lines = [f"| {found['option']} | " + " | ".join(models) + " |", "|" + "---|" * (len(models) + 1)]
+    means = {model: {value: sum(of[model]) / len(of[model]) for value, of in errors.items()} for model in models}
+    for value, of in errors.items():
+        cells = []
+        for model in models:
+            summary = reports.summarize([{METRIC: error} for error in of[model]])[METRIC]
+            text = f"{reports.text_of(summary, 100)} %"
+            cells.append(f"**{text}**" if means[model][value] == min(means[model].values()) else text)
+        lines.append(f"| {value} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def draw(config: Config) -> None:
+    """Draws the errors against epochs, a line for each value and seed."""
+    from experiments import figures
+
+    logs = {
+        value: {str(path.relative_to(config.out / value).parent): reports.logs(path) for path in paths}
+        for value in config.values
+        if (paths := sorted((config.out / value).glob("seed_*/*/metrics.jsonl")))
+    }
+    models = sorted({name.split("/")[1] for of_value in logs.values() for name in of_value})
+    figure, axes = figures.grid_of((1, len(models)), size=4)
+    for panel, model in zip(axes[0], models, strict=True):
+        lines = {
+            f"{value}, {name.split('/')[0]}": log
+            for value, of_value in logs.items()
+            for name, log in of_value.items()
+            if name.endswith(f"/{model}")
+        }
+        figures.curves(panel, lines, METRIC, f"{model}: error on validation images, by {config.option}")
+        panel.set_yscale("log")
+    figures.save_figure(figure, config.out / "errors.png")
+
+
+if __name__ == "__main__":
+    command_line.run(main, PRESETS)

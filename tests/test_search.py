@@ -1,0 +1,45 @@
+"""How settings are chosen: runs beside each other, compared by what they have logged of validation images."""
+
+import json
+
+import numpy as np
+import pytest
+
+from aae_jax import data
+from experiments import command_line, reports, search
+
+
+def test_values_are_compared_by_the_last_error_on_validation_images(tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "SEARCHES", tmp_path / "searches")
+    digits = data.load("mnist5k").train
+    np.savez(tmp_path / "few.npz", images=digits.image[:400], labels=digits.label[:400])
+    # Of seeds the second one is not compiled again.
+    own = f"--preset smoke --dataset {tmp_path}/few.npz --width 8 --epochs 2 --smoothness-radius 0 --devices 1"
+    words = ["--option", "seed", "--values", "3", "4", f"--arguments={own}", "--out", str(tmp_path / "run")]
+    found = command_line.run(search.main, search.PRESETS, arguments=words)
+    for value, errors in found["errors"].items():
+        lines = reports.logs(tmp_path / "run" / value / "seed_0" / "clustering_aae" / "metrics.jsonl")
+        assert [line["epoch"] for line in lines] == [1, 2]
+        assert errors == {"clustering_aae": [lines[-1]["validation/error"]]}
+        config = json.loads((tmp_path / "run" / value / "final.json").read_text())["config"]
+        assert (config["seed"], config["width"]) == (int(value), 8)
+    assert found["errors"]["3"] != found["errors"]["4"]
+    assert json.loads((tmp_path / "run" / "search.json").read_text()) == found
+    assert (tmp_path / "run" / "errors.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_lowest_mean_is_bold():
+    errors = {"1": {"a": [0.1, 0.2], "b": [0.5, 0.5]}, "2": {"a": [0.05, 0.26], "b": [0.4, 0.5]}}
+    assert search.table({"option": "rate", "errors": errors}) == [
+        "| rate | a | b |",
+        "|---|---|---|",
+        "| 1 | **15 ± 7.1 %** | 50 ± 0 % |",
+        "| 2 | 15.5 ± 15 % | **45 ± 7.1 %** |",
+    ]
+
+
+@pytest.mark.parametrize("path", sorted(search.SEARCHES.glob("*.json")), ids=lambda path: path.stem)
+def test_searches_come_from_committed_code(path):
+    found = json.loads(path.read_text())
+    assert found["dirty"] is False and len(found["commit"]) == 40
+    assert not any(f"--{place}" in found["command"] for place in ("data-dir", "manual-dir", "out"))
