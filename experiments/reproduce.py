@@ -35,6 +35,8 @@ HEADLINES = (
     *("figure2-aae-gaussian", "figure2-vae-gaussian", "figure4-gaussian-mixture", "figure11-10d-100"),
 )
 """Items that the README shows."""
+CURVES = ("errors.png", "curves.png")
+"""Pictures of a run that are kept: of each seed, error or loss against epochs."""
 PLACES = {"out", "data_dir", "manual_dir", "resume", "coordinator", "processes", "process"}
 """Options that say where things lie on one machine, and have no part in a result."""
 
@@ -157,7 +159,7 @@ def record(folder: Path, name: str) -> Path:
     kept = RESULTS / name
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
-    for path in evidence:
+    for path in [*evidence, *(folder / name for name in CURVES if (folder / name).exists())]:
         shutil.copyfile(path, kept / path.name)
     runs.write_json(kept / "final.json", final)
     return kept
@@ -194,8 +196,9 @@ def markdown() -> str:
         "# Results",
         "",
         "Made by `python -m experiments.reproduce --write` from the files in `experiments/results`: there is the",
-        "evidence of each number, with its config and its machine. Ours is mean ± standard deviation over seeds;",
-        "minutes are those of training, of all seeds and models together.",
+        "evidence of each number, with its config and its machine, and of newer runs a picture of the errors of each",
+        "seed against epochs. Ours is mean ± standard deviation over seeds; minutes are those of training, of all",
+        "seeds and models together.",
     ]
     heading = "| item | | paper | best public code | ours | seeds | preset | epochs | device | minutes | commit |"
     for table in dict.fromkeys(item.table for item in ITEMS.values()):

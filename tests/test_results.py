@@ -80,10 +80,14 @@ def test_places_of_a_machine_are_not_recorded(tmp_path, monkeypatch):
     words = "python -m experiments.clustering --out '/a b' --seed 1 --data_dir=/b --resume --epochs 2"
     final = {"dirty": False, "commit": "0" * 40, "config": config, "command": words}
     (tmp_path / "final.json").write_text(json.dumps(final))
-    (tmp_path / "evidence_0.npz").touch()
+    for name in ("evidence_0.npz", "errors.png", "samples.png"):
+        (tmp_path / name).touch()
     kept = json.loads((reproduce.record(tmp_path, "one") / "final.json").read_text())
     assert kept["config"] == {"seed": 1, "dataset": "own.npz"}
     assert kept["command"] == "python -m experiments.clustering --seed 1 --epochs 2"
+    assert {path.name for path in (tmp_path / "results" / "one").iterdir()} == {
+        *("final.json", "evidence_0.npz", "errors.png")
+    }
 
 
 @pytest.mark.parametrize("folder", sorted(RESULTS.glob("prior_matching*")), ids=lambda folder: folder.name)
