@@ -79,11 +79,11 @@ PRESETS = command_line.preset_field(
         "best": Config(
             dataset="mnist",
             out=Path("runs/clustering_best"),
-            epochs=50,
-            drops=(42,),
+            drops=(25,),
             width=400,
             view_amount=1.0,
-            view_rate=0.003,
+            view_stretch=0.1,
+            view_rate=0.005,
         ),
         "paper": Config(dataset="mnist", epochs=1500, drops=(50,), width=3000, out=Path("runs/clustering_paper")),
     }

@@ -258,9 +258,10 @@ class CategoryOptions(PaperOptions):
     """Options of the experiments whose models have categories, for two phases that the paper does not have."""
 
     view_amount: float = 0.0
-    """How much an image is turned, slanted, stretched and moved at random for another view of it, whose category is to
-    be the same: 1 for up to 15 degrees, a quarter of its height, three tenths and 2 pixels; 0 for no such phase, as in
-    the paper."""
+    """How much an image is turned, slanted and moved at random for another view of it, whose category is to be the
+    same: 1 for up to 15 degrees, a quarter of its height and 2 pixels; 0 for no such phase, as in the paper."""
+    view_stretch: float = 0.3
+    """The fraction by which it grows or shrinks for that view at most, height and width each by itself."""
     view_rate: float = 0.01
     """First learning rate of that phase; momentum 0.9."""
     smoothness_radius: float = 0.0
@@ -279,5 +280,6 @@ class CategoryOptions(PaperOptions):
 
     def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
         """A model of the paper's networks for a data set; see `Options`."""
-        added = {"view_amount": self.view_amount, "smoothness_radius": self.smoothness_radius}
+        names = ("view_amount", "view_stretch", "smoothness_radius")
+        added = {name: getattr(self, name) for name in names}
         return super().model_config(variant, dataset, **{**added, **options})

@@ -128,7 +128,7 @@ def test_a_table_is_used_in_its_own_units(tmp_path):
         ({"variant": "aae", "instance_noise_std": 0.5}, "aae has no game on images; expected 0"),
         ({"variant": "aae", "smoothness_radius": 1.0}, "aae has no categories; expected 0"),
         ({"variant": "vae", "view_amount": 1.0}, "view_amount is 1.0, and vae has no categories"),
-        ({"variant": "clustering_aae", "num_clusters": 3, "view_amount": 4.0}, r"4.0; expected a number in \[0, 3\)"),
+        ({"variant": "clustering_aae", "num_clusters": 3, "view_stretch": 1.0}, r"expected a fraction in \[0, 1\)"),
         ({"variant": "clustering_aae", "num_clusters": 3, "view_amount": 1.0, "image_shape": (4,)}, "a table's"),
         ({"variant": "supervised_aae", "num_classes": 3, "posterior": "gaussian"}, "for the variant aae, not superv"),
     ],

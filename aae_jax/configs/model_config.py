@@ -65,8 +65,10 @@ class ModelConfig:
     """How far around an image, in the pixels' units over all of them, its category is to be the same; 0 for no such
     phase."""
     view_amount: float = 0.0
-    """How much an image is turned, slanted, stretched and moved at random for another view of it, whose category is
-    to be the same: 1 as `corruption.affine` does by default; 0 for no such phase."""
+    """How much an image is turned, slanted and moved at random for another view of it, whose category is to be the
+    same: 1 as `corruption.affine` does by default; 0 for no such phase."""
+    view_stretch: float = 0.3
+    """The fraction by which it grows or shrinks for that view at most, height and width each by itself."""
     generator_loss: Literal["non_saturating", "minimax"] = "non_saturating"
     """What the generator minimizes: −log D(fake), or log(1 − D(fake))."""
     network: Literal["mlp", "convolutional"] = "mlp"
@@ -121,7 +123,7 @@ class ModelConfig:
                     f"{name} is {value}, and {self.variant} has no categories; expected 0. Those that have are "
                     f"{', '.join(_HAS_CATEGORIES)}."
                 )
-        check_number("view_amount", self.view_amount, "a number in [0, 3)", least=0, below=3)
+        check_number("view_stretch", self.view_stretch, "a fraction in [0, 1)", least=0, below=1)
         if self.view_amount and len(self.image_shape) != 3:
             raise ValueError(
                 f"view_amount is {self.view_amount} and image_shape {self.image_shape}, a table's; expected 0, or "
