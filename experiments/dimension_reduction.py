@@ -26,7 +26,7 @@ from aae_jax.checks import check_count, check_number
 from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate, head_rule, nearest_label
 from experiments import command_line, reports, training
-from experiments.options import CategoryOptions, check_labels, check_selection
+from experiments.options import PaperOptions, check_labels, check_selection
 
 PANELS = {"2d_1000": (2, 1000), "2d_100": (2, 100), "2d_unsupervised": (2, 0), "10d_100": (10, 100)}
 """Numbers of the code, and labels."""
@@ -34,7 +34,7 @@ RULES = {"category": "q(y given x)", "nearest_head": "the nearest head", "neares
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(CategoryOptions):
+class Config(PaperOptions):
     """Options of the command."""
 
     JUDGING: ClassVar[tuple[str, ...]] = ("panels",)

@@ -48,7 +48,9 @@ class Config:
 PRESETS = command_line.preset_field(
     {
         "laptop": Config(),
-        "smoke": Config(values=("0.01", "0.1"), arguments="--preset smoke", out=Path("runs/search_smoke")),
+        "smoke": Config(
+            values=("0.01", "0.1"), arguments="--preset smoke --view-amount 1", out=Path("runs/search_smoke")
+        ),
     }
 )
 

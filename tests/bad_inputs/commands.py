@@ -127,7 +127,7 @@ RESUMES = {
     "resume of another": ("--resume", "experiment was 'another', is", "with the same ones"),
 }
 LABELED = ("label_prior", "style_content", "semi_supervised", "dimension_reduction")
-WITH_CATEGORIES = ("semi_supervised", "clustering", "dimension_reduction")
+WITH_CATEGORIES = ("semi_supervised", "clustering")
 PRIOR_MATCHERS = ("prior_matching", "label_prior")
 ADAMS = PRIOR_MATCHERS
 OWN = {
