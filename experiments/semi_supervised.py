@@ -2,7 +2,7 @@
 
     python -m experiments.semi_supervised                                     # about 3 minutes on two CPU cores
     python -m experiments.semi_supervised --dataset mnist --seeds 3           # about half an hour a seed there
-    python -m experiments.semi_supervised --preset best                       # about a quarter of an hour there
+    python -m experiments.semi_supervised --preset best                       # about ten minutes there
     python -m experiments.semi_supervised --labels 1000 --preset paper        # about 2 days there, for a GPU
     python -m experiments.semi_supervised --preset svhn                       # for an accelerator
 
