@@ -209,7 +209,7 @@ def machine(environment: Mapping[str, Any]) -> str:
     """The name of a machine: of its accelerator, or of its processor with the number of its cores."""
     if environment["device"] != "cpu":
         return environment["device"]
-    return f"{environment['processor']}, {environment['cores']} cores"
+    return f"{environment['processor']}, {environment['cores']} core{'s' * (environment['cores'] != 1)}"
 
 
 def without_options(command: str, options: Collection[str], switches: Collection[str] = ()) -> str:
