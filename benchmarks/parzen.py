@@ -1,7 +1,7 @@
 """The Parzen window log-likelihood of ten thousand test images, streamed, beside plain NumPy.
 
     python -m benchmarks.parzen                                               # a minute on two CPU cores
-    python -m benchmarks.parzen --preset paper                                # ten million samples: twenty minutes there
+    python -m benchmarks.parzen --preset paper                                # ten million samples: 20 minutes there
     python -m benchmarks.parzen --preset smoke                                # seconds, to see that it works
 
 Samples and test images are drawn at random: what they are costs no time. The ceiling is the matrix product that the
