@@ -17,6 +17,7 @@ from aae_jax.checks import check_count
 
 __all__ = [
     "add_line",
+    "check_committed",
     "check_config",
     "cut_lines",
     "environment",
@@ -203,6 +204,19 @@ def provenance() -> dict[str, Any]:
         "commit": git("rev-parse", "HEAD"),
         "dirty": None if status is None else bool(status),
     }
+
+
+def check_committed(provenance: Mapping[str, Any]) -> None:
+    """Checks that numbers can be kept: that the code they come from can be had again.
+
+    Args:
+        provenance: see `provenance`.
+
+    Raises:
+        ValueError: if it was not committed, or is from no checkout.
+    """
+    if provenance["dirty"] is not False or not provenance["commit"]:
+        raise ValueError("The code is not committed, so that its numbers cannot be kept; commit it, and run again.")
 
 
 def machine(environment: Mapping[str, Any]) -> str:

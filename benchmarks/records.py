@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -60,7 +60,7 @@ def run(
         raise ValueError(f"repetitions is {config.repetitions}; expected at least 1.")
     provenance = runs.provenance()
     if config.record:
-        _check_committed(provenance)
+        runs.check_committed(provenance)
     started = time.time()
     results = measure(config)
     path = config.out / f"{name}.json"
@@ -89,7 +89,7 @@ def record(path: Path) -> Path:
         ValueError: if the code that measured was not committed.
     """
     written = runs.read_json(path)
-    _check_committed(written)
+    runs.check_committed(written)
     written["config"] = {name: value for name, value in written["config"].items() if name not in PLACES}
     written["command"] = runs.without_options(written["command"], {"out"}, {"record"})
     kept = RESULTS / f"{written['benchmark']}_{_slug(runs.machine(written['environment']))}.json"
@@ -103,11 +103,6 @@ def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in (heading, *rows):
         cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         print("  ".join([row[0].ljust(widths[0]), *cells]))
-
-
-def _check_committed(provenance: Mapping[str, Any]) -> None:
-    if provenance["dirty"] is not False or not provenance["commit"]:
-        raise ValueError("The code is not committed, so that its numbers cannot be kept; commit it, and run again.")
 
 
 def _slug(name: str) -> str:

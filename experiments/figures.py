@@ -127,9 +127,9 @@ def seed_curves(folder: Path, panels: Mapping[str, tuple[str, str]], path: Path)
         path: of the picture.
     """
     figure, axes = grid_of((1, len(panels)), size=4)
+    logs = reports.seed_logs(folder)
     for panel, (model, (metric, title)) in zip(axes[0], panels.items(), strict=True):
-        seeds = sorted(folder.glob("seed_*"), key=lambda seed: int(seed.name.split("_")[1]))
-        curves(panel, {seed.name: reports.logs(seed / model / "metrics.jsonl") for seed in seeds}, metric, title)
+        curves(panel, logs[model], metric, title)
         panel.set_yscale("log")
     save_figure(figure, path)
 

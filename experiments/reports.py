@@ -21,6 +21,7 @@ __all__ = [
     "logs",
     "print_metrics",
     "run_seeds",
+    "seed_logs",
     "summarize",
     "text_of",
     "write_final",
@@ -183,6 +184,15 @@ def write_final(
             **(begun or {}),
         },
     )
+
+
+def seed_logs(folder: Path) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """The logs of a run, `{model: {"seed_0": lines of its metrics.jsonl, ...}}`, seeds in order."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for seed in sorted(folder.glob("seed_*"), key=lambda seed: int(seed.name.split("_")[1])):
+        for path in sorted(seed.glob("*/metrics.jsonl")):
+            found.setdefault(path.parent.name, {})[seed.name] = logs(path)
+    return found
 
 
 def logs(path: Path) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """How a setting is chosen: several values of an option beside each other, by errors on validation images alone.
 
-    python -m experiments.search                                              # about 5 minutes on two CPU cores
+    python -m experiments.search                                              # about 2 minutes on two CPU cores
     python -m experiments.search --experiment semi_supervised --values 0.01 0.05 0.2
     python -m experiments.search --preset smoke                               # seconds, to see that it works
 
@@ -21,6 +21,8 @@ from experiments.options import check_selection
 
 SEARCHES = Path(__file__).resolve().parent / "searches"
 METRIC = "validation/error"
+Logs = Mapping[str, Mapping[str, list[dict[str, Any]]]]
+"""Of a run, see `reports.seed_logs`."""
 OWN = {"out", "data_dir", "manual_dir"}
 """Options of a run that are its own, or say where things lie on one machine."""
 
@@ -59,13 +61,14 @@ def main(config: Config) -> dict[str, Any]:
     """Trains, compares, draws; returns what search.json holds."""
     module, commands = _commands(config)
     provenance = runs.provenance()
-    if config.record is not None and (provenance["dirty"] is not False or not provenance["commit"]):
-        raise ValueError("The code is not committed; a search is recorded from a clean checkout alone.")
-    errors = {}
+    if config.record is not None:
+        runs.check_committed(provenance)
+    logs: dict[str, Logs] = {}
     for value, words in commands.items():
         print(f"\n{config.option} {value}")
         command_line.run(module.main, module.PRESETS, arguments=words)
-        errors[value] = last_errors(config.out / value)
+        logs[value] = reports.seed_logs(config.out / value)
+    errors = {value: last_errors(of_value) for value, of_value in logs.items()}
     arguments = runs.without_options(config.arguments, OWN)
     words = ["--experiment", config.experiment, "--option", config.option, "--values", *config.values]
     found = {
@@ -75,7 +78,7 @@ def main(config: Config) -> dict[str, Any]:
     }
     runs.write_json(config.out / "search.json", found)
     print("\n".join(["", *table(found)]))
-    draw(config)
+    draw(config, logs)
     if config.record is not None:
         runs.write_json(SEARCHES / f"{config.record}.json", found)
     print(f"\n{config.out}: search.json, errors.png, and a run for each value")
@@ -100,20 +103,16 @@ def _commands(config: Config) -> tuple[Any, dict[str, list[str]]]:
     return module, commands
 
 
-def last_errors(folder: Path) -> dict[str, list[float]]:
+def last_errors(logs: Logs) -> dict[str, list[float]]:
     """By model, the error of each seed's last epoch on validation images, as a run has logged them.
 
     Raises:
-        FileNotFoundError: if the run has logged none.
+        ValueError: if it has logged none.
     """
-    errors: dict[str, list[float]] = {}
-    seeds = sorted(folder.glob("seed_*"), key=lambda seed: int(seed.name.split("_")[1]))
-    for path in (path for seed in seeds for path in sorted(seed.glob("*/metrics.jsonl"))):
-        last = reports.logs(path)[-1]
-        if METRIC in last:
-            errors.setdefault(path.parent.name, []).append(last[METRIC])
+    lasts = {model: [lines[-1] for lines in of_seeds.values()] for model, of_seeds in logs.items()}
+    errors = {model: [last[METRIC] for last in of] for model, of in lasts.items() if all(METRIC in one for one in of)}
     if not errors:
-        raise FileNotFoundError(f"No run in {folder} has logged {METRIC}: expected a finished one.")
+        raise ValueError(f"No model of {sorted(logs)} has logged {METRIC}; expected data with labels.")
     return errors
 
 
@@ -133,24 +132,14 @@ def table(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def draw(config: Config) -> None:
+def draw(config: Config, logs: Mapping[str, Logs]) -> None:
     """Draws the errors against epochs, a line for each value and seed."""
     from experiments import figures
 
-    logs = {
-        value: {str(path.relative_to(config.out / value).parent): reports.logs(path) for path in paths}
-        for value in config.values
-        if (paths := sorted((config.out / value).glob("seed_*/*/metrics.jsonl")))
-    }
-    models = sorted({name.split("/")[1] for of_value in logs.values() for name in of_value})
+    models = list(next(iter(logs.values())))
     figure, axes = figures.grid_of((1, len(models)), size=4)
     for panel, model in zip(axes[0], models, strict=True):
-        lines = {
-            f"{value}, {name.split('/')[0]}": log
-            for value, of_value in logs.items()
-            for name, log in of_value.items()
-            if name.endswith(f"/{model}")
-        }
+        lines = {f"{value}, {seed}": log for value, of in logs.items() for seed, log in of[model].items()}
         figures.curves(panel, lines, METRIC, f"{model}: error on validation images, by {config.option}")
         panel.set_yscale("log")
     figures.save_figure(figure, config.out / "errors.png")

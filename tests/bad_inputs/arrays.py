@@ -1028,6 +1028,16 @@ RUNS_CASES = [
         },
     ),
     *cases(
+        "runs.check_committed",
+        {
+            "clean": (
+                lambda: runs.check_committed({"dirty": True, "commit": "0" * 40}),
+                "not committed",
+                "commit it, and run again",
+            ),
+        },
+    ),
+    *cases(
         "runs.without_options",
         {"words": (lambda: runs.without_options("python -m 'own", {"out"}), "python -m 'own", "as in a shell")},
     ),
