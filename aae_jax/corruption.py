@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.ndimage import map_coordinates
 
-from aae_jax.checks import check_axes, check_floats, check_function, check_number
+from aae_jax.checks import check_axes, check_count, check_floats, check_function, check_number
 from aae_jax.types import Corruption
 
-__all__ = ["affine", "chain", "dropout", "gaussian_noise", "identity"]
+__all__ = ["affine", "chain", "cutout", "dropout", "gaussian_noise", "identity", "view"]
 
 _FLOATS = "floats: bytes are divided by 255 first"
 
@@ -77,7 +77,7 @@ def dropout(rate: float) -> Corruption:
     return corrupt
 
 
-def affine(*, rotation: float = 15.0, shear: float = 0.25, scale: float = 0.3, shift: float = 2.0) -> Corruption:
+def affine(*, rotation: float, shear: float, scale: float, shift: float) -> Corruption:
     """Turns, slants, stretches and moves an image, each at random and as much one way as the other.
 
     What comes in from beyond the edges is 0. Each amount is drawn evenly from plus to minus the number given.
@@ -115,6 +115,55 @@ def affine(*, rotation: float = 15.0, shear: float = 0.25, scale: float = 0.3, s
         return jax.vmap(lambda channel: map_coordinates(channel, at, order=1), in_axes=-1, out_axes=-1)(image)
 
     return corrupt
+
+
+def cutout(size: int) -> Corruption:
+    """Sets a square of the image to 0, anywhere, also in part beyond its edges.
+
+    Args:
+        size: pixels of its side, ≥ 0.
+
+    Returns:
+        A function that consumes its key, of images `[H, W, C]`.
+
+    Raises:
+        ValueError: if `size` is no count; when called, if the image is not of floats or of other axes.
+
+    References:
+        DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017.
+    """
+    check_count("size", size, 0)
+    if size == 0:
+        return identity()
+
+    def corrupt(key: jax.Array, image: jax.Array) -> jax.Array:
+        check_floats("image", image, _FLOATS)
+        check_axes("image", image, "[H, W, C]")
+        first = jax.random.randint(key, (2,), 1 - size, jnp.array(image.shape[:2]))
+        rows, columns = (jnp.arange(length) - start for length, start in zip(image.shape[:2], first, strict=True))
+        within = [(place >= 0) & (place < size) for place in (rows, columns)]
+        return jnp.where(jnp.outer(*within)[..., None], 0, image)
+
+    return corrupt
+
+
+def view(amount: float, *, stretch: float, cutout_size: int = 0) -> Corruption:
+    """Another view of a handwritten character: what may be done to it and leave it the same.
+
+    Args:
+        amount: how much it is turned, slanted and moved: 1 for up to 15 degrees, a quarter of its height and 2 pixels.
+        stretch: the fraction by which it grows or shrinks at most, height and width each by itself.
+        cutout_size: of a square that is set to 0, see `cutout`.
+
+    Returns:
+        A function that consumes its key, of images `[H, W, C]`.
+
+    Raises:
+        ValueError: for an amount that is negative, or a stretch outside [0, 1).
+    """
+    check_number("amount", amount, "a number ≥ 0", least=0)
+    moved = affine(rotation=15 * amount, shear=0.25 * amount, scale=stretch, shift=2 * amount)
+    return chain(moved, cutout(cutout_size)) if cutout_size else moved
 
 
 def chain(*corruptions: Corruption) -> Corruption:

@@ -189,34 +189,47 @@ def smoothness(
 
 
 def invariance(
-    probabilities: Callable[[Params, jax.Array], jax.Array], trains: Sequence[str], view: Corruption
+    probabilities: Callable[[Params, jax.Array], jax.Array],
+    trains: Sequence[str],
+    view: Corruption,
+    *,
+    known: Callable[[Batch], Batch | None] = lambda batch: None,
 ) -> Phase:
     """q(y given x) is to be the same of an image and of another view of it.
 
-    Charged is KL(q(y given x) ‖ q(y given view(x))), the first of which stands still. It needs no labels.
+    Charged is KL(q(y given x) ‖ q(y given view(x))), the first of which stands still; it needs no labels. Of rows
+    whose category is known another view is to be of that one.
 
     Args:
         probabilities: `(params, input) -> [B, K]`.
         trains: names of the networks, the encoder.
-        view: `(key, image) -> input` of one example, of the clean image: `corruption.affine()`, say.
+        view: `(key, image) -> input` of one example, of the clean image, see `corruption.view`.
+        known: rows of the batch, all with a label, whose classes are the categories; by default none.
 
     Returns:
         A phase "invariance".
 
     Raises:
-        ValueError: if `probabilities` or `view` is no function or `trains` are no names.
+        ValueError: if `probabilities`, `view` or `known` is no function or `trains` are no names.
 
     References:
         Hu et al., "Learning Discrete Representations via Information Maximizing Self-Augmented Training", 2017,
         section 3.1. Not the paper's.
     """
     check_function("probabilities", probabilities, "(params, input) -> [B, K]")
-    check_function("view", view, "(key, image) -> input, such as corruption.affine makes")
+    check_function("view", view, "(key, image) -> input, such as corruption.view makes")
+    check_function("known", known, "batch -> batch, or None")
 
     def loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
+        def there(name: str, rows: Batch) -> jax.Array:
+            return probabilities(params, jax.vmap(view)(derive(keys.draw, name), rows.image))
+
         here = jax.lax.stop_gradient(probabilities(params, batch.input))
-        there = probabilities(params, jax.vmap(view)(derive(keys.draw, "view"), batch.image))
-        return _divergence(here, there).mean(), {}
+        divergence = _divergence(here, there("view", batch)).mean()
+        if (labeled := known(batch)) is not None:
+            category = jax.nn.one_hot(labeled.label, here.shape[-1], dtype=here.dtype)
+            divergence += _divergence(category, there("view of known", labeled)).mean()
+        return divergence, {}
 
     return _phase("invariance", trains, loss)
 

@@ -53,7 +53,9 @@ VARIANTS = {
     "label_conditioned_aae": ModelConfig("label_conditioned_aae", prior="gaussian_mixture", **SMALL),
     "supervised_aae": ModelConfig("supervised_aae", **SMALL),
     "label_conditioned_supervised_aae": ModelConfig("label_conditioned_supervised_aae", **SMALL),
-    "semi_supervised_aae, batch norm": ModelConfig("semi_supervised_aae", encoder_batch_norm="all", **SMALL),
+    "semi_supervised_aae, invariant, batch norm": ModelConfig(
+        "semi_supervised_aae", view_amount=1.0, view_cutout=2, encoder_batch_norm="all", **SMALL
+    ),
     "clustering_aae": ModelConfig("clustering_aae", num_clusters=12, **SMALL),
     "dimension_reduction_aae": ModelConfig("dimension_reduction_aae", num_clusters=12, **SMALL),
     "semi_supervised_dimension_reduction_aae": ModelConfig("semi_supervised_dimension_reduction_aae", **SMALL),

@@ -262,6 +262,8 @@ class CategoryOptions(PaperOptions):
     same: 1 for up to 15 degrees, a quarter of its height and 2 pixels; 0 for no such phase, as in the paper."""
     view_stretch: float = 0.3
     """The fraction by which it grows or shrinks for that view at most, height and width each by itself."""
+    view_cutout: int = 0
+    """Pixels of the side of a square, anywhere, that is set to 0 in that view."""
     view_rate: float = 0.01
     """First learning rate of that phase; momentum 0.9."""
     smoothness_radius: float = 0.0
@@ -280,6 +282,6 @@ class CategoryOptions(PaperOptions):
 
     def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
         """A model of the paper's networks for a data set; see `Options`."""
-        names = ("view_amount", "view_stretch", "smoothness_radius")
+        names = ("view_amount", "view_stretch", "view_cutout", "smoothness_radius")
         added = {name: getattr(self, name) for name in names}
         return super().model_config(variant, dataset, **{**added, **options})

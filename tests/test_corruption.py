@@ -15,7 +15,7 @@ IMAGE = jnp.array([[0.0, 0.25, 1.0], [0.5, 0.75, 1.0]])
 
 FACTORIES = [
     *(corruption.identity, lambda: corruption.gaussian_noise(0.3), lambda: corruption.dropout(0.2)),
-    corruption.affine,
+    *(lambda: corruption.view(1.0, stretch=0.3), lambda: corruption.cutout(3)),
 ]
 
 
@@ -99,6 +99,30 @@ def test_affine_views_are_affine_maps_of_the_drawn_amounts():
         # Evenly from one end to the other: the distribution of the uniform one, and each by itself.
         assert scipy.stats.kstest(values, scipy.stats.uniform(-most, 2 * most).cdf).pvalue > 1e-3, name
     assert np.abs(np.corrcoef(list(found.values())) - np.eye(6)).max() < 0.25
+
+
+def test_cutout_sets_a_square_to_zero_that_is_anywhere():
+    image, size = jnp.ones((6, 9, 2)), 4
+    cut = np.asarray(jax.vmap(corruption.cutout(size), (0, None))(KEYS, image) == 0)
+    np.testing.assert_array_equal(cut[..., 0], cut[..., 1])
+    rows, columns = cut[..., 0].any(2), cut[..., 0].any(1)
+    np.testing.assert_array_equal(cut[..., 0], rows[:, :, None] & columns[:, None, :])
+    for along, length in ((rows, 6), (columns, 9)):
+        # Each place of the square that leaves a part of it inside, as often as the others.
+        inside = np.array([[start <= place < start + size for place in range(length)] for start in range(-3, length)])
+        place = (along[:, None] == inside).all(-1)
+        assert (place.sum(1) == 1).all()
+        assert scipy.stats.chisquare(place.sum(0)).pvalue > 1e-3
+    np.testing.assert_array_equal(corruption.cutout(0)(KEYS[0], image), image)
+
+
+def test_a_view_is_an_affine_one_and_then_cut():
+    whole, image = corruption.view(0.5, stretch=0.2), jnp.ones((5, 5, 1))
+    affine = corruption.affine(rotation=7.5, shear=0.125, scale=0.2, shift=1)
+    np.testing.assert_array_equal(whole(KEYS[0], image), affine(KEYS[0], image))
+    both = corruption.chain(affine, corruption.cutout(3))
+    cut = corruption.view(0.5, stretch=0.2, cutout_size=3)
+    np.testing.assert_array_equal(cut(KEYS[0], image), both(KEYS[0], image))
 
 
 def test_nothing_turned_or_moved_is_the_image():

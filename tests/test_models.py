@@ -151,13 +151,29 @@ def test_invariance_is_the_divergence_from_another_view_of_the_clean_image():
     )
     model = models.invariant(classifier, lambda key, image: 2 * image)
     assert [each.name for each in model.phases] == ["classification", "invariance"]
-    batch = batch_of()._replace(input=IMAGE + 1)
+    batch = Batch(IMAGE + 1, IMAGE, LABEL)
     gradient, metrics = jax.grad(model.phases[-1].loss, has_aux=True)({"encoder": weight}, KEYS, batch)
     here, there = jax.nn.sigmoid((IMAGE + 1) @ weight), jax.nn.sigmoid(2 * IMAGE @ weight)
     divergence = here * jnp.log(here / there) + (1 - here) * jnp.log((1 - here) / (1 - there))
     np.testing.assert_allclose(metrics["invariance/loss"], divergence.mean(), rtol=1e-5)
     # What the image itself says stands still: the cross-entropy's gradient at the view.
     np.testing.assert_allclose(gradient["encoder"], ((there - here) @ (2 * IMAGE)) / NUM_ROWS, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("variant", "learns_classes"), [("semi_supervised_aae", True), ("clustering_aae", False)])
+def test_views_of_labeled_images_are_to_be_of_their_class_where_classes_are_learned(variant, learns_classes):
+    model = models.invariant(two_codes(getattr(models, variant), linear((5, 4))), lambda key, image: 2 * image)
+    params, labeled = params_of(model), np.array([0, 1, 2, 0])
+    _, metrics = phase(model, "invariance").loss(params, KEYS, batch_of(labeled_label=labeled, labeled_image=-IMAGE))
+
+    def probabilities(image):
+        return jax.nn.softmax(image @ params["encoder"][:, 2:])
+
+    here, there, known = probabilities(IMAGE), probabilities(2 * IMAGE), probabilities(-2 * IMAGE)
+    divergence = (here * jnp.log(here / there)).sum(-1).mean()
+    cross_entropy = -jnp.log(known[np.arange(NUM_ROWS), labeled]).mean()
+    expected = divergence + cross_entropy if learns_classes else divergence
+    np.testing.assert_allclose(metrics["invariance/loss"], expected, rtol=1e-5)
 
 
 def test_unlabeled_and_nonexistent_classes_as_one_hot_rows():

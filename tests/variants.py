@@ -46,9 +46,11 @@ VARIANTS = {
     "label_conditioned_aae": from_config("label_conditioned_aae", prior="swiss_roll"),
     "supervised_aae": from_config("supervised_aae"),
     "label_conditioned_supervised_aae": from_config("label_conditioned_supervised_aae"),
-    "semi_supervised_aae, batch norm": from_config("semi_supervised_aae", encoder_batch_norm="all"),
-    "clustering_aae, smoothed, invariant, batch norm": from_config(
-        "clustering_aae", num_clusters=4, smoothness_radius=0.5, view_amount=1.0, encoder_batch_norm="all"
+    "semi_supervised_aae, invariant, batch norm": from_config(
+        "semi_supervised_aae", view_amount=1.0, view_cutout=2, encoder_batch_norm="all"
+    ),
+    "clustering_aae, smoothed, batch norm": from_config(
+        "clustering_aae", num_clusters=4, smoothness_radius=0.5, encoder_batch_norm="all"
     ),
     "dimension_reduction_aae": from_config("dimension_reduction_aae", num_clusters=4),
     "semi_supervised_dimension_reduction_aae": from_config("semi_supervised_dimension_reduction_aae"),

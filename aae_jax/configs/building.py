@@ -66,9 +66,9 @@ def build(config: ModelConfig, *, axis_name: str | None = None, in_data_units: b
     model = _build(config, axis_name)
     if config.smoothness_radius:
         model = models.smoothed(model, config.smoothness_radius)
-    if amount := config.view_amount:
-        moved = {"rotation": 15 * amount, "shear": 0.25 * amount, "shift": 2 * amount}
-        model = models.invariant(model, corruption.affine(**moved, scale=config.view_stretch))
+    if config.view_amount:
+        view = corruption.view(config.view_amount, stretch=config.view_stretch, cutout_size=config.view_cutout)
+        model = models.invariant(model, view)
     if in_data_units and config.shift is not None and config.scale is not None:
         return adapters.standardized(model, jnp.array(config.shift), jnp.array(config.scale))
     return model

@@ -66,9 +66,11 @@ class ModelConfig:
     phase."""
     view_amount: float = 0.0
     """How much an image is turned, slanted and moved at random for another view of it, whose category is to be the
-    same: 1 as `corruption.affine` does by default; 0 for no such phase."""
+    same, see `corruption.view`; 0 for no such phase."""
     view_stretch: float = 0.3
     """The fraction by which it grows or shrinks for that view at most, height and width each by itself."""
+    view_cutout: int = 0
+    """Pixels of the side of a square, anywhere, that is set to 0 in that view."""
     generator_loss: Literal["non_saturating", "minimax"] = "non_saturating"
     """What the generator minimizes: −log D(fake), or log(1 − D(fake))."""
     network: Literal["mlp", "convolutional"] = "mlp"
@@ -105,7 +107,8 @@ class ModelConfig:
         self._check_prior()
 
     def _check_numbers(self) -> None:
-        for name, least in (("num_classes", 0), ("num_clusters", 0), ("code_size", 1), ("noise_size", 1)):
+        counts = {"num_classes": 0, "num_clusters": 0, "code_size": 1, "noise_size": 1, "view_cutout": 0}
+        for name, least in counts.items():
             check_count(name, getattr(self, name), least)
         for name in ("prior_std", "likelihood_std", "eta"):
             check_number(name, getattr(self, name), "a number above 0", above=0)

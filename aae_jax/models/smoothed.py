@@ -31,7 +31,8 @@ def smoothed(model: Model, radius: float) -> Model:
 def invariant(model: Model, view: Corruption) -> Model:
     """The model whose q(y given x) is to be the same of other views: its last phase is `phases.invariance`.
 
-    This says what does not make another category of an image: the paper's games leave that open. Not the paper's.
+    This says what does not make another category of an image: the paper's games leave that open. Where the model
+    learns classes, other views of `batch.labeled`, if there is any, are to be of their class. Not the paper's.
 
     Args:
         model: see `smoothed`.
@@ -41,7 +42,10 @@ def invariant(model: Model, view: Corruption) -> Model:
         ValueError: if `model` is none or cannot encode, or `view` is no function; when a step is taken, if there is
             no category.
     """
-    return _with_phase(model, invariance(_probabilities(model), ["encoder"], view))
+    probabilities = _probabilities(model)
+    learns_classes = "classification" in [phase.name for phase in model.phases]
+    known = (lambda batch: batch.labeled) if learns_classes else (lambda batch: None)
+    return _with_phase(model, invariance(probabilities, ["encoder"], view, known=known))
 
 
 def _with_phase(model: Model, phase: Phase) -> Model:

@@ -344,17 +344,38 @@ HEAD_CASES += [
     *cases(
         "corruption.affine",
         {
-            "amounts >= 0": (lambda: corruption.affine(shear=-0.5), "shear is -0.5", "number ≥ 0"),
-            "amounts finite": (lambda: corruption.affine(rotation=math.nan), "rotation is nan", "number ≥ 0"),
-            "scale < 1": (lambda: corruption.affine(scale=1.0), "scale is 1.0", "fraction in [0, 1)"),
+            "amounts >= 0": (
+                lambda: corruption.affine(rotation=0, shear=-0.5, scale=0, shift=0),
+                "shear is -0.5",
+                "number ≥ 0",
+            ),
+            "amounts finite": (
+                lambda: corruption.affine(rotation=math.nan, shear=0, scale=0, shift=0),
+                "rotation is nan",
+                "number ≥ 0",
+            ),
+            "scale < 1": (lambda: corruption.view(1, stretch=1.0), "scale is 1.0", "fraction in [0, 1)"),
             "floats": (
-                lambda: corruption.affine()(KEY, jnp.zeros((3, 3, 1), jnp.uint8)),
+                lambda: corruption.view(1, stretch=0)(KEY, jnp.zeros((3, 3, 1), jnp.uint8)),
                 "image is uint8",
                 "divided by 255",
             ),
-            "an image": (lambda: corruption.affine()(KEY, jnp.zeros(3)), "image must be [H, W, C]", "shape (3,)"),
+            "an image": (
+                lambda: corruption.view(1, stretch=0)(KEY, jnp.zeros(3)),
+                "image must be [H, W, C]",
+                "shape (3,)",
+            ),
         },
     ),
+    *cases(
+        "corruption.cutout",
+        {
+            "size >= 0": (lambda: corruption.cutout(-1), "size is -1", "integer ≥ 0"),
+            "floats": (lambda: corruption.cutout(2)(KEY, jnp.zeros((3, 3, 1), jnp.uint8)), "image is uint8", "by 255"),
+            "an image": (lambda: corruption.cutout(2)(KEY, jnp.zeros(3)), "image must be [H, W, C]", "shape (3,)"),
+        },
+    ),
+    *cases("corruption.view", {"amount >= 0": (lambda: corruption.view(-1, stretch=0), "amount is -1", "number ≥ 0")}),
     *cases("corruption.chain", {"functions": (lambda: corruption.chain(0.3), "Corruption 0 is 0.3", "a function")}),
     *cases(
         "keys.row_keys",
@@ -526,13 +547,18 @@ PHASE_CASES = [
         "phases.invariance",
         {
             "a function": (
-                lambda: phases.invariance(3, ["encoder"], corruption.affine()),
+                lambda: phases.invariance(3, ["encoder"], corruption.identity()),
                 "probabilities is 3",
                 "a function",
             ),
             "view a function": (lambda: phases.invariance(len, ["encoder"], 1.0), "view is 1.0", "a function"),
+            "known a function": (
+                lambda: phases.invariance(len, ["encoder"], corruption.identity(), known=1),
+                "known is 1",
+                "a function",
+            ),
             "names are names": (
-                lambda: phases.invariance(len, [0], corruption.affine()),
+                lambda: phases.invariance(len, [0], corruption.identity()),
                 "trains is [0]",
                 "expected the names",
             ),
