@@ -124,7 +124,7 @@ ITEMS = {
             NONE,
             "semi_supervised",
             "semi_supervised_aae/test/error",
-            {"labels": labels, "batch_norm": "encoder", **VIEWS, "view_rate": 0.05},
+            {"labels": labels, "batch_norm": "encoder", **VIEWS, "view_cutout": 10, "view_rate": 0.1},
         )
         for labels, paper in ((100, "1.90 ± 0.10"), (1000, "1.60 ± 0.08"), (0, "0.85 ± 0.02"))
     },
@@ -183,15 +183,16 @@ ITEMS = {
         for model in ("aae", "vae", "ae")
     },
     **{
-        f"figure4-{prior}".replace("_", "-"): Item(
+        f"figure4-{name}{prior}".replace("_", "-"): Item(
             FIGURE_4,
-            f"{prior.replace('_', ' ')}, a fifth of the images labeled",
+            f"{prior.replace('_', ' ')}, a fifth of the images labeled{words}",
             "picture",
             "pictures",
             "label_prior",
             f"{prior}/component/error",
-            {"labeled_fraction": 0.2},
+            {"labeled_fraction": 0.2, "input_view_amount": amount},
         )
+        for name, words, amount in (("", "", 0.0), ("views-", ", moved at random while learned from", 0.5))
         for prior in ("gaussian_mixture", "swiss_roll")
     },
     **{

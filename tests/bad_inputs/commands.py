@@ -138,6 +138,7 @@ OWN = {
         "fraction <= 1": ("--labeled-fraction 1.5", "labeled_fraction is 1.5", "fraction in (0, 1]"),
         "reconstruction rate >= 0": ("--reconstruction-rate -1", "rate of reconstruction is -1", "a number ≥ 0"),
         "game rate >= 0": ("--game-rate -1", "rate of discriminator is -1", "a number ≥ 0"),
+        "input view amount >= 0": ("--input-view-amount -1", "amount is -1.0", "a number ≥ 0"),
         "some labels": ("--labeled-fraction 0.001", "num_labels is 0", "from 1 to 280"),
     },
     "likelihood": {
