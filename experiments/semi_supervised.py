@@ -85,8 +85,8 @@ PRESETS = command_line.preset_field(
         "best": Config(
             dataset="mnist",
             out=Path("runs/semi_supervised_best"),
-            epochs=80,
-            drops=(66,),
+            epochs=60,
+            drops=(50,),
             width=400,
             view_amount=1.0,
             view_cutout=10,
