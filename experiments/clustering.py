@@ -19,6 +19,7 @@ change their minds.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +35,8 @@ from experiments import command_line, reports, training
 from experiments.options import CategoryOptions
 
 AAE = "clustering_aae"
+_APART = 10_000
+"""How far the seed of a restart is from that of the one before: no two trainings of several seeds share one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,12 +62,16 @@ class Config(CategoryOptions):
     """Fraction of the networks' inputs that is set to zero while training, after the noise."""
     batch_norm: Literal["none", "encoder", "autoencoder"] = "encoder"
     """Normalize over the batch: nothing, all layers of the encoder, or all of encoder and decoder."""
+    restarts: int = 0
+    """Further trainings of each seed; of all of them the one counts that reconstructs validation images best. It asks
+    for no label: the better clusters are those of the data, the more of an image they explain."""
 
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
         super().check()
         check_count("clusters", self.clusters, 2)
         check_count("style_size", self.style_size)
+        check_count("restarts", self.restarts, 0)
 
     def check_dataset(self, dataset: Dataset) -> None:
         """Checks what can be checked before anything is trained; see `Options`."""
@@ -75,7 +82,9 @@ class Config(CategoryOptions):
 PRESETS = command_line.preset_field(
     {
         "laptop": Config(),
-        "smoke": Config(epochs=1, drops=(), width=16, smoothness_radius=1.0, out=Path("runs/clustering_smoke")),
+        "smoke": Config(
+            epochs=1, drops=(), width=16, smoothness_radius=1.0, restarts=1, out=Path("runs/clustering_smoke")
+        ),
         "best": Config(
             dataset="mnist",
             out=Path("runs/clustering_best"),
@@ -103,7 +112,7 @@ def main(config: Config) -> dict[str, Any]:
             "num_used": f"of {config.clusters} clusters hold test images",
         },
     )
-    draw(config.out, dataset)
+    draw(config.out, dataset, _names(config))
     print(f"\n{config.out}: final.json, errors.png, clusters.png; models in {config.out}/seed_0")
     return metrics
 
@@ -113,19 +122,33 @@ def _model_config(config: Config, dataset: Dataset) -> configs.ModelConfig:
     return config.model_config(AAE, dataset, **sizes)
 
 
+def _names(config: Config) -> list[str]:
+    """Of the trainings of each seed, in the run folder."""
+    return [AAE, *(f"{AAE}_{restart}" for restart in range(1, 1 + config.restarts))]
+
+
 def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
-    model_config = _model_config(config, dataset)
+    model_config, trained = _model_config(config, dataset), {}
     scores = training.head_rule_error if dataset.num_classes else None
-    return {AAE: training.train_model("clustering", config, model_config, dataset, AAE, scores=scores)}
+    for restart, name in enumerate(_names(config)):
+        own = dataclasses.replace(config, seed=config.seed + _APART * restart)
+        trained[name] = training.train_model("clustering", own, model_config, dataset, name, scores=scores)
+    return trained
 
 
 def _judge(
     config: Config, dataset: Dataset, index: int, trained: dict[str, training.Trained]
 ) -> tuple[reports.Metrics, reports.Evidence]:
     """One seed: the errors, and the clusters that they are counted from."""
-    model, params = trained[AAE]
+    validation = training.held_out(dataset.validation)
+    nll = [
+        training.mean_nll(*restart, training.encoded(*restart, dataset.validation), validation)
+        for restart in trained.values()
+    ]
+    model, params = trained[_names(config)[int(np.argmin(nll))]]
     probabilities = training.encoded(model, params, dataset.validation)["category"]
     evidence = {
+        "restart_nll": np.array(nll),
         "head": np.where(dataset.validation.label[:, None] >= 0, probabilities, -1).argmax(0).astype(np.int32),
         "validation_cluster": probabilities.argmax(-1).astype(np.int16),
         "validation_label": dataset.validation.label.astype(np.int16),
@@ -150,20 +173,26 @@ def measure(evidence: reports.Evidence) -> reports.Metrics:
     return metrics
 
 
-def draw(folder: Path, dataset: Dataset) -> None:
-    """Draws the figures of a finished run: errors against epochs, and a row for each cluster, its head first."""
+def draw(folder: Path, dataset: Dataset, names: Sequence[str]) -> None:
+    """Draws the figures of a finished run: errors against epochs, and a row for each cluster, its head first.
+
+    Args:
+        folder: of the run.
+        dataset: that it learned from.
+        names: of the trainings of each seed.
+    """
     from experiments import figures
 
     first = reports.first_seed(folder)
-    figures.seed_curves(
-        folder, {AAE: ("validation/error", "error on validation images, by the paper's rule")}, folder / "errors.png"
-    )
-    model, params, config = configs.load(folder / f"seed_{first}" / AAE)
+    metric = "validation/error", "error on validation images, by the paper's rule"
+    figures.seed_curves(folder, dict.fromkeys(names, metric), folder / "errors.png")
+    with np.load(folder / f"evidence_{first}.npz", allow_pickle=False) as evidence:
+        chosen, cluster = names[evidence["restart_nll"].argmin()], evidence["cluster"]
+    model, params, config = configs.load(folder / f"seed_{first}" / chosen)
     assert model.decode is not None
     codes = {"style": jnp.zeros((config.num_clusters, config.code_size)), "category": jnp.eye(config.num_clusters)}
     heads = np.asarray(jax.jit(model.decode)(params, codes, jnp.full(config.num_clusters, -1)))
-    with np.load(folder / f"evidence_{first}.npz", allow_pickle=False) as evidence:
-        members = [np.flatnonzero(evidence["cluster"] == index)[:15] for index in range(config.num_clusters)]
+    members = [np.flatnonzero(cluster == index)[:15] for index in range(config.num_clusters)]
     images = training.pictures(dataset.test, dataset)
     rows = np.zeros((config.num_clusters, 16, *config.image_shape), images.dtype)
     for row, head, indices in zip(rows, heads, members, strict=True):

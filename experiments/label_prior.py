@@ -148,8 +148,7 @@ def _judge(
         model_config = config.model_config("label_conditioned_aae", dataset, prior=name)
         prior, codes = configs.build_prior(model_config), training.encoded(model, params, dataset.test)["style"]
         found = prior_match(derive(key, "prior match"), codes, lambda key, p=prior: p.sample(key, jnp.int32(-1)))
-        assert model.nll is not None, "it has a decoder"
-        found["nll"] = float(jax.jit(model.nll)(params, {"style": codes}, test.image, test.label).mean())
+        found["nll"] = training.mean_nll(model, params, {"style": codes}, test)
         metrics |= {f"{name}/{metric}": value for metric, value in found.items()}
         evidence[name] = codes
     return metrics | measure(evidence), evidence

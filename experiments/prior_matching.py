@@ -88,7 +88,7 @@ def _judge(
     evidence = {"label": np.asarray(test.label)}
     for name, (model, params) in trained.items():
         codes = jax.jit(model.encode)(params, row_keys(key, 0, len(test.image)), test.image)
-        metrics[f"{name}/nll"] = float(jax.jit(model.nll)(params, codes, test.image, test.label).mean())
+        metrics[f"{name}/nll"] = training.mean_nll(model, params, codes, test)
         evidence[name] = np.asarray(codes["style"])
         for prior_name in PRIORS if name == "ae" else [name.split("_", 1)[1]]:
             prior = configs.build_prior(_with_prior(prior_name, dataset))

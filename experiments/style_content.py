@@ -110,8 +110,8 @@ def _judge(
             np.int16
         ),
     }
-    nll = jax.jit(model.nll)(params, styles["test"], test.image, test.label).mean()
-    return {**measure(evidence), "nll": float(nll)}, evidence
+    nll = training.mean_nll(model, params, styles["test"], test)
+    return {**measure(evidence), "nll": nll}, evidence
 
 
 def measure(evidence: reports.Evidence) -> reports.Metrics:

@@ -30,6 +30,7 @@ __all__ = [
     "encoded",
     "head_rule_error",
     "held_out",
+    "mean_nll",
     "pictures",
     "splits",
     "train",
@@ -273,6 +274,12 @@ def encoded(model: Model, params: Params, split: Split, *, size: int = 1000) -> 
         for start in range(0, len(split.image), size)
     ]
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+
+
+def mean_nll(model: Model, params: Params, codes: Codes, batch: Batch) -> float:
+    """The mean negative log-likelihood of images given their codes, in nats."""
+    assert model.nll is not None, "it has a decoder"
+    return float(jax.jit(model.nll)(params, codes, batch.image, batch.label).mean())
 
 
 def train_judge(experiment: str, config: Options, dataset: Dataset) -> dict[str, list[Trained | None]]:

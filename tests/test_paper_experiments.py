@@ -8,7 +8,7 @@ import pytest
 
 import aae_jax
 from aae_jax import data
-from experiments import command_line, semi_supervised
+from experiments import command_line, semi_supervised, training
 
 EXPERIMENTS = {
     "clustering": {"errors.png", "clusters.png"},
@@ -34,6 +34,17 @@ def test_an_experiment_leaves_numbers_evidence_and_pictures(tmp_path, name):
     assert again and {name: metrics[name] for name in again} == again
     if "label" in evidence:
         assert (evidence["label"] == data.load("mnist5k").test.label).all()
+    if "restart_nll" in evidence:
+        # The clusters are those of the training that reconstructs validation images best.
+        split, trained = data.load("mnist5k"), [tmp_path / "seed_0" / f"clustering_aae{end}" for end in ("", "_1")]
+        validation = training.held_out(split.validation)
+        for (model, params, _), nll in zip(map(aae_jax.load, trained), evidence["restart_nll"], strict=True):
+            codes = model.encode_mean(params, validation.image)
+            of_images = model.nll(params, codes, validation.image, validation.label)
+            assert nll == pytest.approx(float(of_images.mean()), rel=1e-4)
+            if nll == evidence["restart_nll"].min():
+                found = model.encode_mean(params, training.held_out(split.test).image)["category"].argmax(-1)
+                assert (found == evidence["cluster"]).mean() > 0.99
     # Errors are fractions, and no better than an epoch of a small network can make them.
     assert all(0.05 < value <= 1 for name, value in again.items() if name.endswith("error") and "standard" not in name)
 

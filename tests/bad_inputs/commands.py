@@ -161,6 +161,7 @@ OWN = {
         "plain epochs >= 1": ("--plain-epochs 0", "plain_epochs is 0", "integer ≥ 1"),
     },
     "clustering": {
+        "restarts >= 0": ("--restarts -1", "restarts is -1", "integer ≥ 0"),
         "clusters >= 2": ("--clusters 1", "clusters is 1", "integer ≥ 2"),
         "a cluster a class": ("--clusters 3", "num_clusters is 3", "classes (4)"),
         "style size >= 1": ("--style-size 0", "style_size is 0", "integer ≥ 1"),
@@ -169,6 +170,7 @@ OWN = {
         "panels by name": ("--panels 3d_100", "panels is '3d_100'", "Did you mean '2d_100'?"),
         "some panel": ("--panels", "panels is ()", "one or more"),
         "a batch without labels": ("--panels 2d_unsupervised --batch-size 1", "batch_size is 1", "its own mean"),
+        "restarts >= 0": ("--restarts -1", "restarts is -1", "integer ≥ 0"),
         "clusters >= 2": ("--panels 2d_unsupervised --clusters 1", "clusters is 1", "integer ≥ 2"),
         "a cluster a class": ("--panels 2d_unsupervised --clusters 2", "num_clusters is 2", "classes (4)"),
         "no more labels than images": ("--panels 2d_1000", "num_labels is 1000", "from 1 to 280"),
