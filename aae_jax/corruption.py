@@ -159,9 +159,12 @@ def view(amount: float, *, stretch: float, cutout_size: int = 0) -> Corruption:
         A function that consumes its key, of images `[H, W, C]`.
 
     Raises:
-        ValueError: for an amount that is negative, or a stretch outside [0, 1).
+        ValueError: if `amount` is negative, `stretch` outside [0, 1) or `cutout_size` no count; when called, if the
+            image is not of floats or of other axes.
     """
     check_number("amount", amount, "a number ≥ 0", least=0)
+    check_number("stretch", stretch, "a fraction in [0, 1)", least=0, below=1)
+    check_count("cutout_size", cutout_size, 0)
     moved = affine(rotation=15 * amount, shear=0.25 * amount, scale=stretch, shift=2 * amount)
     return chain(moved, cutout(cutout_size)) if cutout_size else moved
 

@@ -11,7 +11,8 @@ the unlabeled ones the whole.
 
 Paper: pictures, no numbers. Here: the fraction of test codes that lie in another class's part, by the largest
 responsibility in the mixture, by the nearest point of the roll; and how well the codes fill the prior. The preset best
-adds what the paper does not have: networks learn from images that are turned, slanted, stretched and moved at random.
+adds what the paper does not have: the encoder learns from images that are turned, slanted, stretched and moved at
+random, of which the decoder makes the images as they were.
 """
 
 import dataclasses
@@ -51,11 +52,13 @@ class Config(Options):
     """First learning rate of the discriminator and generator phases, by Adam."""
 
     input_view_amount: float = 0.0
-    """How much images are turned, slanted and moved at random before networks learn from them: 1 for up to 15 degrees,
-    a quarter of their height and 2 pixels, and stretched by up to a tenth; 0 for none of it, as in the paper."""
+    """How much the encoder's inputs are turned, slanted and moved at random while training: 1 for up to 15 degrees, a
+    quarter of their height and 2 pixels, and stretched by up to a tenth; 0 for none of it, as in the paper. What the
+    decoder is to make of them is the images as they were."""
 
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
+        check_number("input_view_amount", self.input_view_amount, "a number ≥ 0", least=0)
         super().check()
         if self.labeled_fraction != 1:
             check_number("labeled_fraction", self.labeled_fraction, "a fraction in (0, 1]", above=0, below=1)

@@ -263,7 +263,7 @@ class CategoryOptions(PaperOptions):
     view_stretch: float = 0.3
     """The fraction by which it grows or shrinks for that view at most, height and width each by itself."""
     view_cutout: int = 0
-    """Pixels of the side of a square, anywhere, that is set to 0 in that view."""
+    """Pixels of the side of a square, anywhere, that is set to 0 in that view; 0 for no square."""
     view_rate: float = 0.01
     """First learning rate of that phase; momentum 0.9."""
     smoothness_radius: float = 0.0

@@ -91,6 +91,8 @@ def _commands(config: Config) -> tuple[Any, dict[str, list[str]]]:
     if config.record is not None and Path(config.record).name != config.record:
         raise ValueError(f"record is {config.record!r}; expected the name of a file, without a path.")
     module = importlib.import_module(f"experiments.{config.experiment}")
+    if config.option in module.Config.JUDGING:
+        raise ValueError(f"option is {config.option!r}, on which no training depends; expected one that changes them.")
     given = shlex.split(runs.without_options(config.arguments, ()))
     for name in ("out", config.option):
         if f"--{name}".replace("_", "-") in [word.split("=")[0].replace("_", "-") for word in given]:

@@ -79,7 +79,7 @@ PRESETS = command_line.preset_field(
             plain_epochs=1,
             width=16,
             view_amount=1.0,
-            view_cutout=10,
+            view_cutout=2,
             out=Path("runs/semi_supervised_smoke"),
         ),
         "best": Config(
@@ -151,7 +151,12 @@ def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
         )
         for name, variant, options, epochs in (
             (AAE, AAE, {"code_size": config.style_size}, config.epochs),
-            (PLAIN, "classifier", {"view_amount": 0.0, "smoothness_radius": 0.0}, config.plain_epochs),
+            (
+                PLAIN,
+                "classifier",
+                {"view_amount": 0.0, "view_cutout": 0, "smoothness_radius": 0.0},
+                config.plain_epochs,
+            ),
         )
     }
 

@@ -70,7 +70,7 @@ class ModelConfig:
     view_stretch: float = 0.3
     """The fraction by which it grows or shrinks for that view at most, height and width each by itself."""
     view_cutout: int = 0
-    """Pixels of the side of a square, anywhere, that is set to 0 in that view."""
+    """Pixels of the side of a square, anywhere, that is set to 0 in that view; 0 for no square."""
     generator_loss: Literal["non_saturating", "minimax"] = "non_saturating"
     """What the generator minimizes: −log D(fake), or log(1 − D(fake))."""
     network: Literal["mlp", "convolutional"] = "mlp"
@@ -148,6 +148,11 @@ class ModelConfig:
         if self.network == "convolutional" and len(self.image_shape) != 3:
             raise ValueError(
                 f"network is 'convolutional' and image_shape {self.image_shape}, a table's; expected 'mlp', or images."
+            )
+        if self.view_cutout and (not self.view_amount or self.view_cutout >= min(self.image_shape[:2])):
+            raise ValueError(
+                f"view_cutout is {self.view_cutout}, view_amount {self.view_amount} and image_shape {self.image_shape}"
+                "; expected 0, or fewer pixels than height and width, and a view_amount above 0."
             )
         self._check_standardization()
 

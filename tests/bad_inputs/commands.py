@@ -138,7 +138,7 @@ OWN = {
         "fraction <= 1": ("--labeled-fraction 1.5", "labeled_fraction is 1.5", "fraction in (0, 1]"),
         "reconstruction rate >= 0": ("--reconstruction-rate -1", "rate of reconstruction is -1", "a number ≥ 0"),
         "game rate >= 0": ("--game-rate -1", "rate of discriminator is -1", "a number ≥ 0"),
-        "input view amount >= 0": ("--input-view-amount -1", "amount is -1.0", "a number ≥ 0"),
+        "input view amount >= 0": ("--input-view-amount -1", "input_view_amount is -1.0", "a number ≥ 0"),
         "some labels": ("--labeled-fraction 0.001", "num_labels is 0", "from 1 to 280"),
     },
     "likelihood": {
@@ -162,6 +162,9 @@ OWN = {
     },
     "clustering": {
         "restarts >= 0": ("--restarts -1", "restarts is -1", "integer ≥ 0"),
+        "seeds of restarts": ("--restarts 1 --seed 4294967295", "seed is 4294977295", "0 to 2³² − 1"),
+        "cutout of a view": ("--view-amount 0 --view-cutout 3", "view_cutout is 3", "a view_amount above 0"),
+        "cutout within the image": ("--view-amount 1 --view-cutout 8", "view_cutout is 8", "fewer pixels"),
         "clusters >= 2": ("--clusters 1", "clusters is 1", "integer ≥ 2"),
         "a cluster a class": ("--clusters 3", "num_clusters is 3", "classes (4)"),
         "style size >= 1": ("--style-size 0", "style_size is 0", "integer ≥ 1"),
@@ -170,7 +173,6 @@ OWN = {
         "panels by name": ("--panels 3d_100", "panels is '3d_100'", "Did you mean '2d_100'?"),
         "some panel": ("--panels", "panels is ()", "one or more"),
         "a batch without labels": ("--panels 2d_unsupervised --batch-size 1", "batch_size is 1", "its own mean"),
-        "restarts >= 0": ("--restarts -1", "restarts is -1", "integer ≥ 0"),
         "clusters >= 2": ("--panels 2d_unsupervised --clusters 1", "clusters is 1", "integer ≥ 2"),
         "a cluster a class": ("--panels 2d_unsupervised --clusters 2", "num_clusters is 2", "classes (4)"),
         "no more labels than images": ("--panels 2d_1000", "num_labels is 1000", "from 1 to 280"),
@@ -290,6 +292,7 @@ SEARCH_CASES = rules(
     {
         "values once": ("--values 0.1 0.1", "values is ('0.1', '0.1')", "each once"),
         "option by name": ("--option view_rat", "no option --view-rat.", "Did you mean 'view-rate'?"),
+        "option of training": ("--option restarts --values 1", "option is 'restarts'", "on which no training depends"),
         "values the option takes": ("--values 0.1 -1", "rate of invariance is -1.0", "a number ≥ 0"),
         "other options": ("--arguments=--out=runs", "arguments hold --out", "leave it out"),
         "arguments a shell can read": ("--arguments=--seeds'", "No closing quotation", "words as in a shell"),

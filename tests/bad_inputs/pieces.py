@@ -354,7 +354,11 @@ HEAD_CASES += [
                 "rotation is nan",
                 "number ≥ 0",
             ),
-            "scale < 1": (lambda: corruption.view(1, stretch=1.0), "scale is 1.0", "fraction in [0, 1)"),
+            "scale < 1": (
+                lambda: corruption.affine(rotation=0, shear=0, scale=1.0, shift=0),
+                "scale is 1.0",
+                "fraction in [0, 1)",
+            ),
             "floats": (
                 lambda: corruption.view(1, stretch=0)(KEY, jnp.zeros((3, 3, 1), jnp.uint8)),
                 "image is uint8",
@@ -375,7 +379,18 @@ HEAD_CASES += [
             "an image": (lambda: corruption.cutout(2)(KEY, jnp.zeros(3)), "image must be [H, W, C]", "shape (3,)"),
         },
     ),
-    *cases("corruption.view", {"amount >= 0": (lambda: corruption.view(-1, stretch=0), "amount is -1", "number ≥ 0")}),
+    *cases(
+        "corruption.view",
+        {
+            "amount >= 0": (lambda: corruption.view(-1, stretch=0), "amount is -1", "number ≥ 0"),
+            "stretch < 1": (lambda: corruption.view(1, stretch=1.0), "stretch is 1.0", "fraction in [0, 1)"),
+            "cutout >= 0": (
+                lambda: corruption.view(1, stretch=0, cutout_size=-1),
+                "cutout_size is -1",
+                "integer ≥ 0",
+            ),
+        },
+    ),
     *cases("corruption.chain", {"functions": (lambda: corruption.chain(0.3), "Corruption 0 is 0.3", "a function")}),
     *cases(
         "keys.row_keys",
