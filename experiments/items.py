@@ -279,6 +279,12 @@ REMARKS = {
         "Virtual adversarial training does as the former, in more epochs. Not reached in the mean over seeds: the "
         "paper's numbers, after a fiftieth of its epochs."
     ),
+    FIGURE_4: (
+        "What mattered in the mixture: that the encoder's inputs are moved at random; but its codes fill the "
+        "components less evenly then, see `hole_fraction` and `mmd_squared` in the results. What is left lies near "
+        "the middle, where components meet. On the roll the discriminator wins, whose real samples have no "
+        "thickness; moved inputs make it worse."
+    ),
     FIGURE_7: (
         "What mattered: whether the discriminator is told the class. If not, each class may keep a part of the prior "
         "to itself, and a style says which class it is of."
