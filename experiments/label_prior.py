@@ -2,7 +2,7 @@
 
     python -m experiments.label_prior                                         # about 3 minutes on two CPU cores
     python -m experiments.label_prior --dataset mnist                         # about half an hour there
-    python -m experiments.label_prior --preset best                           # about an hour there
+    python -m experiments.label_prior --preset best                           # about 20 minutes there
     python -m experiments.label_prior --preset paper                          # about 6 hours there
 
 A fifth of the training images has labels, in the paper 10,000 of 50,000; the others are "unlabeled", a class of its
