@@ -227,14 +227,25 @@ ITEMS = {
         )
     },
     **{
-        f"figure11-{panel}".replace("_", "-"): Item(
+        f"figure11-{name}{panel}".replace("_", "-"): Item(
             FIGURE_11,
-            words,
+            f"{words}{added}",
             paper,
             public,
             "dimension_reduction",
             f"{panel}/category/error",
-            {"panels": [panel], "clusters": 20},
+            {"panels": [panel], "clusters": 20, **options},
+        )
+        for name, added, options in (
+            ("", "", PLAINLY),
+            (
+                "views-",
+                ", other views too",
+                {
+                    **{**VIEWS, "view_stretch": 0.3, "view_cutout": 10, "view_rate": 0.1, "batch_norm": "encoder"},
+                    **{"eta": 8.0, "reconstruction_rate": 0.001},
+                },
+            ),
         )
         for panel, words, paper, public in (
             ("2d_1000", "2-D, 1000 labels", "4.20", NONE),
@@ -242,6 +253,7 @@ ITEMS = {
             ("2d_unsupervised", "2-D, no labels, 20 clusters", "about 13.5", "about 40 (musyoku, training set)"),
             ("10d_100", "10-D, 100 labels", "3.90", "26.0 (1henrypage)"),
         )
+        if not (name and panel == "2d_unsupervised")
     },
     **{
         f"precision-{precision}": Item(
