@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 
 from aae_jax import corruption
-from aae_jax.checks import check_count, check_function, check_instance, check_number
+from aae_jax.checks import check_count, check_function, check_instance
 from aae_jax.keys import derive
 from aae_jax.types import Batch, Game, Keys, Network, Params, Prior
 from aae_jax.wiring import Autoencoder, one_hot
 
-__all__ = ["code_game", "code_games", "image_game", "label_conditioned_game", "scores"]
+__all__ = ["code_game", "code_games", "image_game", "label_conditioned_game", "noisy", "scores"]
 
 
 def code_game(network: str, discriminator: Network, prior: Prior, functions: Autoencoder, code: str) -> Game:
@@ -100,11 +100,7 @@ def label_conditioned_game(
 
 
 def image_game(
-    network: str,
-    discriminator: Network,
-    sample: Callable[[Params, jax.Array, jax.Array], jax.Array],
-    *,
-    instance_noise_std: float = 0.0,
+    network: str, discriminator: Network, sample: Callable[[Params, jax.Array, jax.Array], jax.Array]
 ) -> Game:
     """The game on images: those of the batch are real, decoded samples are fake.
 
@@ -112,32 +108,55 @@ def image_game(
         network: the discriminator's name.
         discriminator: `image -> [B, 1]` logits.
         sample: see `Model`.
-        instance_noise_std: of Gaussian noise on every pixel of all that the discriminator sees, real or fake, in the
-            images' units. Then none can tell them apart for certain. A certificate of the game is about the noisy
-            images too.
 
     Raises:
-        ValueError: if a part is not what it is called, or `instance_noise_std` is negative; when called, if the
-            discriminator has not one score a row.
+        ValueError: if a part is not what it is called; when called, if the discriminator has not one score a row.
 
     References:
-        Goodfellow et al., "Generative Adversarial Nets", 2014. The noise: Arjovsky and Bottou, "Towards Principled
-        Methods for Training Generative Adversarial Networks", 2017, section 3.
+        Goodfellow et al., "Generative Adversarial Nets", 2014.
     """
     check_instance("discriminator", discriminator, Network, "aae_jax.networks")
     check_function("sample", sample, "(params, keys, label) -> image")
-    check_number("instance_noise_std", instance_noise_std, "a number ≥ 0", least=0)
-    noise = corruption.gaussian_noise(instance_noise_std)
 
     def real(params: Params, keys: Keys, batch: Batch) -> jax.Array:
-        return jax.vmap(noise)(derive(keys.draw, f"{network}: noise on real"), batch.image)
+        return batch.image
 
     def generate(params: Params, keys: Keys, batch: Batch) -> jax.Array:
         # Draws of its own, also where a game on codes has its draws of the same prior.
-        fake = sample(params, derive(keys.draw, f"{network}: fake"), batch.label)
-        return jax.vmap(noise)(derive(keys.draw, f"{network}: noise on fake"), fake)
+        return sample(params, derive(keys.draw, f"{network}: fake"), batch.label)
 
     return Game(network, real, generate, _of_samples_alone(network, discriminator))
+
+
+def noisy(game: Game, std: float) -> Game:
+    """The game whose discriminator sees all, real or fake, through the same Gaussian noise. Not the paper's.
+
+    What it learns is then smooth, and it cannot tell for certain even samples that fill no volume, such as those of
+    `priors.swiss_roll`, from others: the generator is told a way to them. Where real and fake are of one distribution
+    through the noise, they are so without it. A certificate of the game is about what the discriminator sees.
+
+    Args:
+        game: on codes or images.
+        std: of the noise on each number, in their units, ≥ 0.
+
+    Raises:
+        ValueError: if `game` is none, or `std` is negative.
+
+    References:
+        Arjovsky and Bottou, "Towards Principled Methods for Training Generative Adversarial Networks", 2017,
+        section 3.
+    """
+    check_instance("game", game, Game, "aae_jax.games")
+    noise = corruption.gaussian_noise(std)
+
+    def real(params: Params, keys: Keys, batch: Batch) -> jax.Array:
+        return jax.vmap(noise)(derive(keys.draw, f"{game.network}: noise on real"), game.real(params, keys, batch))
+
+    def generate(params: Params, keys: Keys, batch: Batch) -> jax.Array:
+        fake = game.fake(game.generate(params, keys, batch))
+        return jax.vmap(noise)(derive(keys.draw, f"{game.network}: noise on fake"), fake)
+
+    return Game(game.network, real, generate, game.discriminate)
 
 
 def _of_samples_alone(network: str, discriminator: Network) -> Callable[[Params, jax.Array, Batch], jax.Array]:

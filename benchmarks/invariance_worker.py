@@ -50,7 +50,9 @@ VARIANTS = {
         # In float64 convolutions are slow: these see the middle of each digit.
         **{**SMALL, "image_shape": (12, 12, 1)},
     ),
-    "label_conditioned_aae": ModelConfig("label_conditioned_aae", prior="gaussian_mixture", **SMALL),
+    "label_conditioned_aae, noise": ModelConfig(
+        "label_conditioned_aae", prior="gaussian_mixture", instance_noise_std=0.3, **SMALL
+    ),
     "supervised_aae": ModelConfig("supervised_aae", **SMALL),
     "label_conditioned_supervised_aae": ModelConfig("label_conditioned_supervised_aae", **SMALL),
     "semi_supervised_aae, invariant, batch norm": ModelConfig(

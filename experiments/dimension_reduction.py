@@ -2,7 +2,7 @@
 
     python -m experiments.dimension_reduction                                 # about 12 minutes on two CPU cores
     python -m experiments.dimension_reduction --dataset mnist --panels 2d_100 # about half an hour there
-    python -m experiments.dimension_reduction --preset best --panels 2d_100   # about a quarter of an hour there
+    python -m experiments.dimension_reduction --preset best --panels 2d_100   # about ten minutes there
     python -m experiments.dimension_reduction --preset paper                  # about 2 days there, for a GPU
 
 The decoder reads one short code: a style around the head of the image's category, which is learned too; heads nearer
@@ -95,8 +95,8 @@ PRESETS = command_line.preset_field(
         "best": Config(
             dataset="mnist",
             out=Path("runs/dimension_reduction_best"),
-            epochs=60,
-            drops=(50,),
+            epochs=40,
+            drops=(33,),
             panels=("2d_1000", "2d_100", "10d_100"),
             width=400,
             reconstruction_rate=0.001,

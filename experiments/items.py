@@ -44,6 +44,7 @@ PLAINLY = {"view_amount": 0.0, "smoothness_radius": 0.0}
 """Without the phases that the paper does not have."""
 VIEWS = {"width": 400, "view_amount": 1.0}
 STRETCHED = {**VIEWS, "view_stretch": 0.3, "view_rate": 0.003, "view_cutout": 0}
+MOVED = ", the encoder's inputs moved at random"
 ITEMS = {
     **{
         f"table1-10k{name}": Item(
@@ -206,10 +207,18 @@ ITEMS = {
             "pictures",
             "label_prior",
             f"{prior}/component/error",
-            {"labeled_fraction": 0.2, "input_view_amount": amount},
+            {"priors": [prior], "labeled_fraction": 0.2, **options},
         )
-        for name, words, amount in (("", "", 0.0), ("views-", ", the encoder's inputs moved at random", 0.5))
-        for prior in ("gaussian_mixture", "swiss_roll")
+        for prior, name, words, options in (
+            ("gaussian_mixture", "", "", {"input_view_amount": 0.0}),
+            ("gaussian_mixture", "views-", MOVED, {"input_view_amount": 0.5}),
+            ("swiss_roll", "", "", {"input_view_amount": 0.0, "roll_noise_std": 0.0}),
+            ("swiss_roll", "views-", MOVED, {"input_view_amount": 0.5, "roll_noise_std": 0.0}),
+            (
+                *("swiss_roll", "noise-", f"{MOVED}, noise before the discriminator"),
+                {"input_view_amount": 0.5, "roll_noise_std": 0.3},
+            ),
+        )
     },
     **{
         name: Item(

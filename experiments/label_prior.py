@@ -12,12 +12,14 @@ the unlabeled ones the whole.
 Paper: pictures, no numbers. Here: the fraction of test codes that lie in another class's part, by the largest
 responsibility in the mixture, by the nearest point of the roll; and how well the codes fill the prior. The preset best
 adds what the paper does not have: the encoder learns from images that are turned, slanted, stretched and moved at
-random, of which the decoder makes the images as they were.
+random, of which the decoder makes the images as they were; and the discriminator sees the roll and its codes through
+noise, without which it tells them apart at once.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -30,20 +32,22 @@ from aae_jax.evaluation import error_rate, nearest_label, num_cells_for, prior_m
 from aae_jax.types import Corruption, Prior
 from experiments import command_line, reports, training
 from experiments.optimizers import OptimizersOf, adam
-from experiments.options import Options, check_labels
-
-PRIORS: tuple[Literal["gaussian_mixture", "swiss_roll"], ...] = ("gaussian_mixture", "swiss_roll")
+from experiments.options import Options, check_labels, check_selection
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(Options):
     """Options of the command."""
 
+    JUDGING: ClassVar[tuple[str, ...]] = ("priors",)
+
     preset: Literal["laptop", "smoke", "best", "paper"] = "laptop"
     """Gives the defaults of the others: minutes to half an hour on two CPU cores, seconds, our best for MNIST, or the
     paper's own settings."""
     out: Path = Path("runs/label_prior")
     """The run folder."""
+    priors: tuple[Literal["gaussian_mixture", "swiss_roll"], ...] = ("gaussian_mixture", "swiss_roll")
+    """Which priors to train for."""
     labeled_fraction: float = 0.2
     """Fraction of the training images whose class may be used."""
     reconstruction_rate: float = 2e-4
@@ -55,10 +59,15 @@ class Config(Options):
     """How much the encoder's inputs are turned, slanted and moved at random while training: 1 for up to 15 degrees, a
     quarter of their height and 2 pixels, and stretched by up to a tenth; 0 for none of it, as in the paper. What the
     decoder is to make of them is the images as they were."""
+    roll_noise_std: float = 0.0
+    """Of the Gaussian noise on samples of the swiss roll and on codes, as its discriminator sees them: the roll has no
+    thickness of its own; 0 for none, as in the paper."""
 
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
-        check_number("input_view_amount", self.input_view_amount, "a number ≥ 0", least=0)
+        check_selection("priors", self.priors)
+        for name in ("input_view_amount", "roll_noise_std"):
+            check_number(name, getattr(self, name), "a number ≥ 0", least=0)
         super().check()
         if self.labeled_fraction != 1:
             check_number("labeled_fraction", self.labeled_fraction, "a fraction in (0, 1]", above=0, below=1)
@@ -91,8 +100,12 @@ class Config(Options):
 PRESETS = command_line.preset_field(
     {
         "laptop": Config(),
-        "smoke": Config(epochs=1, width=16, input_view_amount=1.0, out=Path("runs/label_prior_smoke")),
-        "best": Config(dataset="mnist", epochs=60, input_view_amount=0.5, out=Path("runs/label_prior_best")),
+        "smoke": Config(
+            epochs=1, width=16, input_view_amount=1.0, roll_noise_std=0.3, out=Path("runs/label_prior_smoke")
+        ),
+        "best": Config(
+            dataset="mnist", epochs=60, input_view_amount=0.5, roll_noise_std=0.3, out=Path("runs/label_prior_best")
+        ),
         "paper": Config(dataset="mnist", epochs=500, width=1000, out=Path("runs/label_prior_paper")),
     }
 )
@@ -106,7 +119,7 @@ def main(config: Config) -> dict[str, Any]:
         metrics,
         {
             f"{prior}/{metric}": f"{prior.replace('_', ' ')}, {words}"
-            for prior in PRIORS
+            for prior in config.priors
             for metric, words in {
                 "component/error": "test codes in another class's part",
                 "hole_fraction": "hole fraction",
@@ -115,7 +128,7 @@ def main(config: Config) -> dict[str, Any]:
             }.items()
         },
     )
-    draw(config.out)
+    draw(config.out, config.priors)
     print(f"\n{config.out}: final.json, codes.png, walks.png; models in {config.out}/seed_0")
     return metrics
 
@@ -130,10 +143,15 @@ def _known(config: Config, dataset: Dataset) -> np.ndarray:
     return known
 
 
+def _model_config(config: Config, dataset: Dataset, prior: str) -> configs.ModelConfig:
+    noise = config.roll_noise_std if prior == "swiss_roll" else 0.0
+    return config.model_config("label_conditioned_aae", dataset, prior=prior, instance_noise_std=noise)
+
+
 def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
     known, trained = _known(config, dataset), {}
-    for name in PRIORS:
-        model_config = config.model_config("label_conditioned_aae", dataset, prior=name)
+    for name in config.priors:
+        model_config = _model_config(config, dataset, name)
         trained[name] = training.train_model("label_prior", config, model_config, dataset, name, labels=known)
     return trained
 
@@ -141,14 +159,13 @@ def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
 def _judge(
     config: Config, dataset: Dataset, index: int, trained: dict[str, training.Trained]
 ) -> tuple[reports.Metrics, reports.Evidence]:
-    """Both priors of one seed: their measures, and the codes of test images."""
+    """The priors of one seed: their measures, and the codes of test images."""
     seed = config.seed + index
     key = derive(jax.random.key(seed), "evaluation of the test set")
     metrics, evidence = {}, {"label": dataset.test.label.astype(np.int16)}
     test = training.held_out(dataset.test)
-    for name in PRIORS:
-        model, params = trained[name]
-        model_config = config.model_config("label_conditioned_aae", dataset, prior=name)
+    for name, (model, params) in trained.items():
+        model_config = _model_config(config, dataset, name)
         prior, codes = configs.build_prior(model_config), training.encoded(model, params, dataset.test)["style"]
         found = prior_match(derive(key, "prior match"), codes, lambda key, p=prior: p.sample(key, jnp.int32(-1)))
         found["nll"] = training.mean_nll(model, params, {"style": codes}, test)
@@ -165,6 +182,7 @@ def measure(evidence: reports.Evidence) -> reports.Metrics:
     return {
         f"{name}/component/error": error_rate(component(prior, evidence[name], num_classes), label)
         for name, prior in named.items()
+        if name in evidence
     }
 
 
@@ -180,15 +198,15 @@ def component(prior: Prior, codes: np.ndarray, num_classes: int) -> np.ndarray:
     return nearest_label(points, (along * num_classes).astype(int), codes)
 
 
-def draw(folder: Path) -> None:
-    """Draws the figures of a finished run: codes over the prior, and walks through each class's part of it."""
+def draw(folder: Path, names: Sequence[str]) -> None:
+    """Draws the figures of a finished run: codes over each prior, and walks through each class's part of it."""
     from experiments import figures
 
     first = reports.first_seed(folder)
-    codes_figure, codes_axes = figures.grid_of((1, 2), size=4)
-    walks_figure, walks_axes = figures.grid_of((1, 2), size=5)
+    codes_figure, codes_axes = figures.grid_of((1, len(names)), size=4)
+    walks_figure, walks_axes = figures.grid_of((1, len(names)), size=5)
     with np.load(folder / f"evidence_{first}.npz", allow_pickle=False) as evidence:
-        for column, name in enumerate(PRIORS):
+        for column, name in enumerate(names):
             model, params, config = configs.load(folder / f"seed_{first}" / name)
             prior, title = configs.build_prior(config), name.replace("_", " ")
             samples = jax.jit(jax.vmap(prior.sample))(row_keys(jax.random.key(0), 0, 100_000), jnp.full(100_000, -1))

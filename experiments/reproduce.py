@@ -41,6 +41,9 @@ CURVES = ("errors.png", "curves.png")
 PLACES = {"out", "data_dir", "manual_dir", "resume", "coordinator", "processes", "process"}
 """Options that say where things lie on one machine, and have no part in a result."""
 
+SELECTIONS = {"panels", "priors"}
+"""Options that say which models to train: of those that a run has, an item's metric names its own."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -181,7 +184,7 @@ def measured(item: Item, recorded: Mapping[str, dict[str, Any]]) -> dict[str, di
             final["experiment"] == item.experiment
             and item.metric in final["metrics"]
             # What a run's code had no option for, it did not do.
-            and all(option == "panels" or config.get(option, False) == value for option, value in options.items())
+            and all(option in SELECTIONS or config.get(option, False) == value for option, value in options.items())
         )
 
     return {name: final for name, final in recorded.items() if fits(final)}

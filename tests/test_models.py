@@ -1,5 +1,7 @@
 """What each variant shows to whom: its decoder, its judges, its labels."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,10 +53,9 @@ def phase(model, name):
     return next(phase for phase in model.phases if phase.name == name)
 
 
-def label_conditioned(discriminator):
-    return models.label_conditioned_aae(
-        linear((4, 2)), linear((2, 4)), discriminator, prior=class_prior(), num_classes=3, likelihood=LIKELIHOOD
-    )
+def label_conditioned(discriminator, **options):
+    trio = linear((4, 2)), linear((2, 4)), discriminator
+    return models.label_conditioned_aae(*trio, prior=class_prior(), num_classes=3, likelihood=LIKELIHOOD, **options)
 
 
 def supervised(variant=models.supervised_aae, discriminator=None):
@@ -181,30 +182,31 @@ def test_unlabeled_and_nonexistent_classes_as_one_hot_rows():
     np.testing.assert_array_equal(rows, [[1, 0, 0], [0, 0, 0], [0, 0, 1], [np.nan] * 3])
 
 
-def test_the_gans_judge_sees_real_and_fake_through_the_same_noise():
-    def game(instance_noise_std):
-        model = models.gan(
-            linear((2, 4)),
-            judge_of(0),
-            prior=class_prior(),
-            likelihood=LIKELIHOOD,
-            instance_noise_std=instance_noise_std,
-        )
-        return model.games[0], params_of(model)
+def gan(**options):
+    return models.gan(linear((2, 4)), judge_of(0), prior=class_prior(), likelihood=LIKELIHOOD, **options)
 
+
+def test_a_gans_real_images_are_the_clean_ones():
+    model, batch = gan(), batch_of()._replace(input=2 * IMAGE)
+    np.testing.assert_array_equal(model.games[0].real(params_of(model), KEYS, batch), IMAGE)
+
+
+@pytest.mark.parametrize("variant", [gan, functools.partial(label_conditioned, judge_of(0))], ids=["gan", "codes"])
+def test_the_judge_sees_real_and_fake_through_the_same_noise(variant):
     keys = Keys(*2 * [row_keys(jax.random.key(0), 0, 2000)])
     batch = Batch(*2 * [jnp.tile(IMAGE, (500, 1))], jnp.tile(LABEL, 500))
-    (plain, params), (noisy, _) = game(0.0), game(0.5)
-    np.testing.assert_array_equal(plain.real(params, keys, batch), batch.image)
-    on_real, on_fake = (
-        np.asarray(getattr(noisy, side)(params, keys, batch) - getattr(plain, side)(params, keys, batch))
-        for side in ("real", "generate")
-    )
+
+    def seen(**options):
+        model = variant(**options)
+        (game,), params = model.games, params_of(model)
+        return np.asarray(game.real(params, keys, batch)), np.asarray(game.fake(game.generate(params, keys, batch)))
+
+    on_real, on_fake = (noisy - plain for noisy, plain in zip(seen(instance_noise_std=0.5), seen(), strict=True))
     for noise in (on_real, on_fake):
-        # 8,000 draws: four standard errors of mean and standard deviation.
-        np.testing.assert_allclose(noise.mean(), 0, atol=4 * 0.5 / 8000**0.5)
-        np.testing.assert_allclose(noise.std(), 0.5, atol=4 * 0.5 / 16000**0.5)
-    assert abs(np.corrcoef(on_real.ravel(), on_fake.ravel())[0, 1]) < 4 / 8000**0.5
+        # Four standard errors of mean and standard deviation.
+        np.testing.assert_allclose(noise.mean(), 0, atol=4 * 0.5 / noise.size**0.5)
+        np.testing.assert_allclose(noise.std(), 0.5, atol=4 * 0.5 / (2 * noise.size) ** 0.5)
+    assert abs(np.corrcoef(on_real.ravel(), on_fake.ravel())[0, 1]) < 4 / on_real.size**0.5
 
 
 def test_the_label_conditioned_encoder_and_decoder_see_no_label():

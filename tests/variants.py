@@ -43,7 +43,7 @@ VARIANTS = {
     "aae": from_config("aae", prior="swiss_roll", likelihood="half_squared_error"),
     "aae, universal posterior": from_config("aae", prior="uniform_box", posterior="universal"),
     "aae, convolutions, batch norm": convolutional_aae,
-    "label_conditioned_aae": from_config("label_conditioned_aae", prior="swiss_roll"),
+    "label_conditioned_aae, noise": from_config("label_conditioned_aae", prior="swiss_roll", instance_noise_std=0.3),
     "supervised_aae": from_config("supervised_aae"),
     "label_conditioned_supervised_aae": from_config("label_conditioned_supervised_aae"),
     "semi_supervised_aae, invariant, batch norm": from_config(

@@ -78,6 +78,7 @@ def _build(config: ModelConfig, axis_name: str | None) -> Model:
     prior, likelihood = build_prior(config), build_likelihood(config)
     encoder, decoder = partial(_encoder, config, axis_name), partial(_decoder, config, axis_name)
     discriminator = partial(_discriminator, config)
+    noise = config.instance_noise_std
     size, num_classes, num_categories = prior.size, config.num_classes, config.num_clusters or config.num_classes
     game: dict[str, Any] = {"likelihood": likelihood, "generator_loss": _GENERATOR_LOSSES[config.generator_loss]}
     match config.variant:
@@ -89,14 +90,16 @@ def _build(config: ModelConfig, axis_name: str | None) -> Model:
             return models.vae(encoder(2 * size), decoder(size), prior=prior, likelihood=likelihood)
         case "gan":
             pair = decoder(size), discriminator(math.prod(config.image_shape))
-            return models.gan(*pair, prior=prior, instance_noise_std=config.instance_noise_std, **game)
+            return models.gan(*pair, prior=prior, instance_noise_std=noise, **game)
         case "aae":
             head, noise_size = _posterior(config, size)
             trio = encoder(head.size, noise_size), decoder(size), discriminator(size)
             return models.aae(*trio, prior=prior, head=head, noise_size=noise_size, **game)
         case "label_conditioned_aae":
             trio = encoder(size), decoder(size), discriminator(size, num_classes + 1)
-            return models.label_conditioned_aae(*trio, prior=prior, num_classes=num_classes, **game)
+            return models.label_conditioned_aae(
+                *trio, prior=prior, num_classes=num_classes, instance_noise_std=noise, **game
+            )
         case "supervised_aae":
             trio = encoder(size), decoder(size, num_classes), discriminator(size)
             return models.supervised_aae(*trio, prior=prior, num_classes=num_classes, **game)

@@ -28,6 +28,7 @@ _LEARNS_FROM_LABELS = (
     *("semi_supervised_aae", "semi_supervised_dimension_reduction_aae"),
 )
 _FINDS_CLUSTERS = ("clustering_aae", "dimension_reduction_aae")
+_HAS_NOISY_GAME = ("gan", "label_conditioned_aae")
 _HAS_CATEGORIES = (
     *("classifier", "semi_supervised_aae", "semi_supervised_dimension_reduction_aae"),
     *_FINDS_CLUSTERS,
@@ -60,7 +61,7 @@ class ModelConfig:
     noise_size: int = 10
     """Numbers of noise that the universal approximator reads."""
     instance_noise_std: float = 0.0
-    """Of the Gaussian noise on images, real or fake, that the GAN's discriminator sees."""
+    """Of the Gaussian noise on all that the discriminator of a GAN or a label-conditioned AAE sees, real or fake."""
     smoothness_radius: float = 0.0
     """How far around an image, in the pixels' units over all of them, its category is to be the same; 0 for no such
     phase."""
@@ -113,10 +114,10 @@ class ModelConfig:
         for name in ("prior_std", "likelihood_std", "eta"):
             check_number(name, getattr(self, name), "a number above 0", above=0)
         check_number("instance_noise_std", self.instance_noise_std, "a number ≥ 0", least=0)
-        if self.instance_noise_std and self.variant != "gan":
+        if self.instance_noise_std and self.variant not in _HAS_NOISY_GAME:
             raise ValueError(
-                f"instance_noise_std is {self.instance_noise_std}, and {self.variant} has no game on images; expected "
-                "0, or the variant gan."
+                f"instance_noise_std is {self.instance_noise_std} and the variant {self.variant}; expected 0, or one "
+                f"of {', '.join(_HAS_NOISY_GAME)}."
             )
         for name in ("smoothness_radius", "view_amount"):
             value = getattr(self, name)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from aae_jax import heads as heads_
 from aae_jax import losses
 from aae_jax.checks import check_instance
-from aae_jax.games import code_game, image_game, label_conditioned_game
+from aae_jax.games import code_game, image_game, label_conditioned_game, noisy
 from aae_jax.keys import derive, row_keys
 from aae_jax.phases import GeneratorLoss, classification, reconstruction, regularization
 from aae_jax.types import Batch, Codes, Game, Head, Keys, Likelihood, Model, Network, Params, Prior
@@ -140,7 +140,7 @@ def gan(
         prior: the distribution of the noise.
         likelihood: its `mean` maps the decoder's raw output to images.
         generator_loss: `losses.non_saturating_generator_loss` or `losses.minimax_generator_loss`.
-        instance_noise_std: see `games.image_game`.
+        instance_noise_std: on all that the discriminator sees, in the images' units, see `games.noisy`.
 
     Raises:
         ValueError: for a part that is not what it is called, or a negative `instance_noise_std`.
@@ -163,7 +163,7 @@ def gan(
         return (jax.vmap(prior.sample)(keys, jnp.full(_NUM_CODES, -1)),)
 
     sample = prior_sampler({"style": prior}, decode)
-    game = image_game("discriminator", discriminator, sample, instance_noise_std=instance_noise_std)
+    game = noisy(image_game("discriminator", discriminator, sample), instance_noise_std)
     return Model(
         networks={"decoder": decoder, "discriminator": discriminator},
         phases=regularization((game,), ("decoder",), generator_loss=generator_loss),
@@ -200,6 +200,7 @@ def label_conditioned_aae(
     num_classes: int,
     likelihood: Likelihood,
     generator_loss: GeneratorLoss = losses.non_saturating_generator_loss,
+    instance_noise_std: float = 0.0,
 ) -> Model:
     """The AAE whose classes each fill their own part of the prior: the discriminator is told the label.
 
@@ -215,6 +216,7 @@ def label_conditioned_aae(
         num_classes: K.
         likelihood: reads the decoder's raw output.
         generator_loss: see `aae`.
+        instance_noise_std: on all that the discriminator sees, in the codes' units, see `games.noisy`.
 
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, figures 3 and 4.
@@ -222,7 +224,7 @@ def label_conditioned_aae(
     check_instance("prior", prior, Prior, "aae_jax.priors")
     functions = autoencoder(encoder, decoder, {"style": heads_.deterministic(prior.size)}, likelihood)
     game = label_conditioned_game("discriminator", discriminator, prior, functions, "style", num_classes)
-    return _with_game(functions, game, discriminator, prior, generator_loss)
+    return _with_game(functions, noisy(game, instance_noise_std), discriminator, prior, generator_loss)
 
 
 def supervised_aae(

@@ -727,11 +727,13 @@ WIRING_CASES = [
         {
             "a discriminator": (lambda: games.image_game("judge", 3, len), "discriminator is 3", "expected a Network"),
             "a sample": (lambda: games.image_game("judge", JUDGE, 3), "sample is 3", "expected a function"),
-            "noise >= 0": (
-                lambda: games.image_game("judge", JUDGE, len, instance_noise_std=-1),
-                "instance_noise_std is -1",
-                "≥ 0",
-            ),
+        },
+    ),
+    *cases(
+        "games.noisy",
+        {
+            "a game": (lambda: games.noisy(JUDGE, 0.1), "game is a Network", "expected a Game"),
+            "noise >= 0": (lambda: games.noisy(of_judge(JUDGE), -1), "std is -1", "≥ 0"),
         },
     ),
     *cases(
