@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aae_jax import runs
-from aae_jax.checks import check_choice, check_count
+from aae_jax.checks import check_count, nearest
 from experiments import command_line, reports, search
 from experiments.items import ITEMS, REMARKS, Item
 
@@ -95,8 +95,11 @@ def _check(config: Config) -> None:
     asked = [name for name in ("run", "record", "write") if getattr(config, name) not in (None, False)]
     if len(asked) > 1:
         raise ValueError(f"The options {' and '.join(asked)} were given; expected one of them at a time.")
-    if config.run is not None:
-        check_choice("run", config.run, ITEMS)
+    if config.run is not None and config.run not in ITEMS:
+        near = nearest(config.run, ITEMS)
+        raise ValueError(
+            f"run is {config.run!r}; expected an item, by its name in RESULTS.md.{near}"
+        )
     for option, of in (("name", "record"), ("out", "run"), ("resume", "run")):
         if getattr(config, option) and of not in asked:
             raise ValueError(f"{option} is {str(getattr(config, option))!r}, which goes with --{of} alone.")
