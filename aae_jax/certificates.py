@@ -29,7 +29,8 @@ def certificate(games: Sequence[Game], params: Params, keys: Keys, batch: Batch)
         For each game, of network "discriminator" say: "discriminator/jsd_bound", a lower bound in nats on the
         Jensen-Shannon divergence of real and fake (at most log 2), with its "discriminator/jsd_standard_error",
         "discriminator/held_out_accuracy", and where the fakes are codes their mean's norm and their mean standard
-        deviation, "discriminator/code_mean_norm" and "discriminator/code_std".
+        deviation, "discriminator/code_mean_norm" and "discriminator/code_std"; all of them as the discriminator sees
+        them, through the noise of `games.noisy` too, which makes no divergence larger.
 
     Raises:
         ValueError: if `games` are no games, there is not a key for each row, or there are fewer than two rows.

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from aae_jax import corruption
-from aae_jax.checks import check_count, check_function, check_instance
+from aae_jax.checks import check_count, check_function, check_instance, check_number
 from aae_jax.keys import derive
 from aae_jax.types import Batch, Game, Keys, Network, Params, Prior
 from aae_jax.wiring import Autoencoder, one_hot
@@ -128,26 +128,30 @@ def image_game(
     return Game(network, real, generate, _of_samples_alone(network, discriminator))
 
 
-def noisy(game: Game, std: float) -> Game:
-    """The game whose discriminator sees all, real or fake, through the same Gaussian noise. Not the paper's.
+def noisy(game: Game, instance_noise_std: float) -> Game:
+    """The game whose discriminator sees all through Gaussian noise, anew for each, real or fake. Not the paper's.
 
     What it learns is then smooth, and it cannot tell for certain even samples that fill no volume, such as those of
     `priors.swiss_roll`, from others: the generator is told a way to them. Where real and fake are of one distribution
-    through the noise, they are so without it. A certificate of the game is about what the discriminator sees.
+    through the noise, they are so without it; but finer than the noise it hardly sees. A certificate of the game is
+    about what the discriminator sees. Apply it once to a game; noisy games on several codes each generate their own.
 
     Args:
         game: on codes or images.
-        std: of the noise on each number, in their units, ≥ 0.
+        instance_noise_std: of the noise on each number, in their units, ≥ 0; 0 is the game itself.
 
     Raises:
-        ValueError: if `game` is none, or `std` is negative.
+        ValueError: if `game` is none, or `instance_noise_std` is negative.
 
     References:
         Arjovsky and Bottou, "Towards Principled Methods for Training Generative Adversarial Networks", 2017,
         section 3.
     """
     check_instance("game", game, Game, "aae_jax.games")
-    noise = corruption.gaussian_noise(std)
+    check_number("instance_noise_std", instance_noise_std, "a number ≥ 0", least=0)
+    if instance_noise_std == 0:
+        return game
+    noise = corruption.gaussian_noise(instance_noise_std)
 
     def real(params: Params, keys: Keys, batch: Batch) -> jax.Array:
         return jax.vmap(noise)(derive(keys.draw, f"{game.network}: noise on real"), game.real(params, keys, batch))

@@ -14,9 +14,10 @@ labels, clusters are named by the validation image that each is surest of. Besid
 and that of the nearest training image, in the code. Reported is the last epoch. The paper does not say how it trained
 these: they descend as its semi-supervised network does; without labels the encoder is normalized as in clustering.
 
-The preset best, for the panels with labels, adds what the paper does not have: other views of an image are to be of
-one category, as in `experiments.semi_supervised`; heads start twice as far apart; and reconstruction is so slow that
-categories come first: ten times faster, as elsewhere, where an image is put decides of which category it is.
+The preset best, for the panels with labels, adds what the paper does not have: an image and another view of it are to
+be of one category, and the encoder is normalized, as in `experiments.semi_supervised`. Heads start, and repel each
+other, from twice the distance; and reconstruction is ten times slower, so that categories come first. At the rate of
+the others, where an image is best decoded decides of which category it is.
 """
 
 import dataclasses

@@ -40,11 +40,11 @@ FIGURE_7 = "Fig. 7: MNIST samples in which a classifier of real images sees anot
 FIGURE_11 = "Fig. 11: test error of MNIST in a code of reduced dimension, %"
 PRECISION = "Precision of products: semi-supervised test error on 5,000 MNIST digits with 100 labels, %"
 NONE = "none found"
-PLAINLY = {"view_amount": 0.0, "smoothness_radius": 0.0}
+PLAINLY = {"view_amount": 0.0, "view_cutout": 0, "smoothness_radius": 0.0}
 """Without the phases that the paper does not have."""
 VIEWS = {"width": 400, "view_amount": 1.0}
+WITH_SQUARE = {**VIEWS, "view_stretch": 0.3, "view_cutout": 10, "view_rate": 0.1, "batch_norm": "encoder"}
 STRETCHED = {**VIEWS, "view_stretch": 0.3, "view_rate": 0.003, "view_cutout": 0}
-MOVED = ", the encoder's inputs moved at random"
 ITEMS = {
     **{
         f"table1-10k{name}": Item(
@@ -126,10 +126,7 @@ ITEMS = {
             NONE,
             "semi_supervised",
             "semi_supervised_aae/test/error",
-            {
-                **{"labels": labels, "batch_norm": "encoder"},
-                **{**VIEWS, "view_stretch": 0.3, "view_cutout": 10, "view_rate": 0.1},
-            },
+            {"labels": labels, **WITH_SQUARE},
         )
         for labels, paper in ((100, "1.90 ± 0.10"), (1000, "1.60 ± 0.08"), (0, "0.85 ± 0.02"))
     },
@@ -207,17 +204,14 @@ ITEMS = {
             "pictures",
             "label_prior",
             f"{prior}/component/error",
-            {"priors": [prior], "labeled_fraction": 0.2, **options},
+            {"priors": [prior], "labeled_fraction": 0.2, "input_view_amount": amount, **noise},
         )
-        for prior, name, words, options in (
-            ("gaussian_mixture", "", "", {"input_view_amount": 0.0}),
-            ("gaussian_mixture", "views-", MOVED, {"input_view_amount": 0.5}),
-            ("swiss_roll", "", "", {"input_view_amount": 0.0, "roll_noise_std": 0.0}),
-            ("swiss_roll", "views-", MOVED, {"input_view_amount": 0.5, "roll_noise_std": 0.0}),
-            (
-                *("swiss_roll", "noise-", f"{MOVED}, noise before the discriminator"),
-                {"input_view_amount": 0.5, "roll_noise_std": 0.3},
-            ),
+        for prior, name, amount, words, noise in (
+            ("gaussian_mixture", "", 0.0, "", {}),
+            ("gaussian_mixture", "views-", 0.5, ", the encoder's inputs moved at random", {}),
+            ("swiss_roll", "", 0.0, "", {"roll_noise_std": 0.0}),
+            ("swiss_roll", "views-", 0.5, ", the encoder's inputs moved at random", {"roll_noise_std": 0.0}),
+            ("swiss_roll", "noise-", 0.5, ", inputs moved, noise before the discriminator", {"roll_noise_std": 0.3}),
         )
     },
     **{
@@ -240,20 +234,16 @@ ITEMS = {
             FIGURE_11,
             f"{words}{added}",
             paper,
-            public,
+            NONE if name else public,
             "dimension_reduction",
             f"{panel}/category/error",
             {"panels": [panel], "clusters": 20, **options},
         )
         for name, added, options in (
-            ("", "", PLAINLY),
+            ("", "", {**PLAINLY, "eta": 4.0, "reconstruction_rate": 0.01, "batch_norm": "none"}),
             (
-                "views-",
-                ", other views too",
-                {
-                    **{**VIEWS, "view_stretch": 0.3, "view_cutout": 10, "view_rate": 0.1, "batch_norm": "encoder"},
-                    **{"eta": 8.0, "reconstruction_rate": 0.001},
-                },
+                *("views-", ", other views, heads farther apart, slow reconstruction"),
+                {**WITH_SQUARE, "eta": 8.0, "reconstruction_rate": 0.001},
             ),
         )
         for panel, words, paper, public in (

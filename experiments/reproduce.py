@@ -97,9 +97,7 @@ def _check(config: Config) -> None:
         raise ValueError(f"The options {' and '.join(asked)} were given; expected one of them at a time.")
     if config.run is not None and config.run not in ITEMS:
         near = nearest(config.run, ITEMS)
-        raise ValueError(
-            f"run is {config.run!r}; expected an item, by its name in RESULTS.md.{near}"
-        )
+        raise ValueError(f"run is {config.run!r}; expected an item, by its name in RESULTS.md.{near}")
     for option, of in (("name", "record"), ("out", "run"), ("resume", "run")):
         if getattr(config, option) and of not in asked:
             raise ValueError(f"{option} is {str(getattr(config, option))!r}, which goes with --{of} alone.")

@@ -34,6 +34,11 @@ def test_an_experiment_leaves_numbers_evidence_and_pictures(tmp_path, name):
     assert again and {name: metrics[name] for name in again} == again
     if "label" in evidence:
         assert (evidence["label"] == data.load("mnist5k").test.label).all()
+    if name == "label_prior":
+        # One prior alone has its own numbers and pictures.
+        module.draw(tmp_path, ["swiss_roll"])
+        alone = module.measure({part: evidence[part] for part in ("label", "swiss_roll")})
+        assert alone == {metric: value for metric, value in again.items() if metric.startswith("swiss_roll")}
     if name == "clustering":
         # The clusters are those of the training that reconstructs validation images best.
         split, trained = data.load("mnist5k"), [tmp_path / "seed_0" / f"clustering_aae{end}" for end in ("", "_1")]

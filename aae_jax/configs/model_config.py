@@ -61,7 +61,7 @@ class ModelConfig:
     noise_size: int = 10
     """Numbers of noise that the universal approximator reads."""
     instance_noise_std: float = 0.0
-    """Of the Gaussian noise on all that the discriminator of a GAN or a label-conditioned AAE sees, real or fake."""
+    """Of the Gaussian noise on all that the discriminator of gan or label_conditioned_aae sees, real or fake."""
     smoothness_radius: float = 0.0
     """How far around an image, in the pixels' units over all of them, its category is to be the same; 0 for no such
     phase."""

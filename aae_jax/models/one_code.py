@@ -218,6 +218,9 @@ def label_conditioned_aae(
         generator_loss: see `aae`.
         instance_noise_std: on all that the discriminator sees, in the codes' units, see `games.noisy`.
 
+    Raises:
+        ValueError: for a part that is not what it is called, or a negative `instance_noise_std`.
+
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, figures 3 and 4.
     """

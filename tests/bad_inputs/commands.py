@@ -128,7 +128,7 @@ RESUMES = {
     "resume of another": ("--resume", "experiment was 'another', is", "with the same ones"),
 }
 LABELED = ("label_prior", "style_content", "semi_supervised", "dimension_reduction")
-WITH_CATEGORIES = ("semi_supervised", "clustering")
+WITH_CATEGORIES = ("semi_supervised", "clustering", "dimension_reduction")
 PRIOR_MATCHERS = ("prior_matching", "label_prior")
 ADAMS = PRIOR_MATCHERS
 OWN = {
@@ -139,6 +139,10 @@ OWN = {
         "reconstruction rate >= 0": ("--reconstruction-rate -1", "rate of reconstruction is -1", "a number ≥ 0"),
         "game rate >= 0": ("--game-rate -1", "rate of discriminator is -1", "a number ≥ 0"),
         "input view amount >= 0": ("--input-view-amount -1", "input_view_amount is -1.0", "a number ≥ 0"),
+        "roll noise >= 0": ("--roll-noise-std -1", "roll_noise_std is -1.0", "a number ≥ 0"),
+        "priors by name": ("--priors swiss_rol", "priors is 'swiss_rol'", "Did you mean 'swiss_roll'?"),
+        "some prior": ("--priors", "priors is ()", "one or more"),
+        "each prior once": ("--priors swiss_roll swiss_roll", "priors is ('swiss_roll', 'swiss_roll')", "each once"),
         "some labels": ("--labeled-fraction 0.001", "num_labels is 0", "from 1 to 280"),
     },
     "likelihood": {

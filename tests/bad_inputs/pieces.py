@@ -733,7 +733,7 @@ WIRING_CASES = [
         "games.noisy",
         {
             "a game": (lambda: games.noisy(JUDGE, 0.1), "game is a Network", "expected a Game"),
-            "noise >= 0": (lambda: games.noisy(of_judge(JUDGE), -1), "std is -1", "≥ 0"),
+            "noise >= 0": (lambda: games.noisy(of_judge(JUDGE), -1), "instance_noise_std is -1", "≥ 0"),
         },
     ),
     *cases(
@@ -904,6 +904,11 @@ MODEL_CASES = [
                 "likelihood is 9",
                 "a Like",
             ),
+            "noise >= 0": (
+                variant("gan", DECODER, JUDGE, instance_noise_std=-1, **ONE),
+                "instance_noise_std is -1",
+                "≥ 0",
+            ),
         },
     ),
     *cases(
@@ -931,6 +936,11 @@ MODEL_CASES = [
                 ),
                 "prior is 1",
                 "expected a Prior",
+            ),
+            "noise >= 0": (
+                variant("label_conditioned_aae", ENCODER, DECODER, JUDGE, num_classes=3, instance_noise_std=-1, **ONE),
+                "instance_noise_std is -1",
+                "≥ 0",
             ),
         },
     ),
