@@ -2,7 +2,7 @@
 
     python -m experiments.semi_supervised                                     # about 3 minutes on two CPU cores
     python -m experiments.semi_supervised --dataset mnist --seeds 3           # about half an hour a seed there
-    python -m experiments.semi_supervised --preset best                       # about a quarter of an hour there
+    python -m experiments.semi_supervised --preset best                       # about half an hour there
     python -m experiments.semi_supervised --labels 1000 --preset paper        # about 2 days there, for a GPU
     python -m experiments.semi_supervised --preset svhn                       # for an accelerator
 
@@ -85,8 +85,8 @@ PRESETS = command_line.preset_field(
         "best": Config(
             dataset="mnist",
             out=Path("runs/semi_supervised_best"),
-            epochs=60,
-            drops=(50,),
+            epochs=120,
+            drops=(100,),
             width=400,
             view_amount=1.0,
             view_cutout=10,
