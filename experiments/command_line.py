@@ -25,6 +25,7 @@ def run(
 
     Every field of the config is an option, explained by its docstring; `--preset` chooses the defaults of the others.
     A mistake of the user's ends the process with one line and status 2, SIGINT with status 130, SIGTERM with 143.
+    Where nobody reads its output any more, it ends without a word, with 141.
 
     Args:
         main: an experiment.
@@ -37,7 +38,7 @@ def run(
     default = presets[_preset(arguments, list(presets))]
     guarded(lambda: _check_names(arguments, type(default)))
     description = (sys.modules[main.__module__].__doc__ or "").strip()
-    config = tyro.cli(type(default), default=default, args=arguments, description=description)
+    config = guarded(lambda: tyro.cli(type(default), default=default, args=arguments, description=description))
     _repeat_bits()
     _cache_compilations()
     return guarded(lambda: _together(main, config))
@@ -46,7 +47,14 @@ def run(
 def guarded(work: Callable[[], Any]) -> Any:
     """Does what is to be done; mistakes and signals end the process as `run` says."""
     try:
-        return work()
+        try:
+            return work()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has had enough, as head has; what is left is for nobody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
     except (ValueError, OSError, FloatingPointError) as error:
         _leave(2, f"error: {error}")
     except Stopped as stop:

@@ -1,6 +1,8 @@
 """From words to a call: presets, help, and one line for a mistake."""
 
 import dataclasses
+import subprocess
+import sys
 from typing import Literal
 
 import pytest
@@ -67,6 +69,15 @@ def test_an_interrupt_says_how_to_go_on(capsys):
         run(main=main)
     assert leaving.value.code == 130
     assert "--resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["experiments.reproduce"], ["experiments.divergences", "--help"]])
+def test_a_reader_who_leaves_ends_the_process_without_a_word(words):
+    command = [sys.executable, "-m", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
 
 
 def test_what_is_no_mistake_of_the_users_keeps_its_traceback():
