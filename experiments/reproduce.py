@@ -33,7 +33,8 @@ HEADLINES = (
     *("table1-10k", "table1-10k-code-5", "table1-10m", "table2-100", "table2-views-100", "table2-1000"),
     *("table2-smoothed-1000", "table2-all", "table2-smoothed-all", "table3-16", "table3-views-16"),
     *("figure2-aae-gaussian", "figure2-vae-gaussian", "figure4-gaussian-mixture"),
-    *("figure4-views-gaussian-mixture", "figure11-10d-100"),
+    *("figure4-views-gaussian-mixture", "figure4-noise-swiss-roll", "figure11-10d-100"),
+    *("figure11-views-2d-1000", "figure11-views-2d-100", "figure11-views-10d-100"),
 )
 """Items that the README shows."""
 CURVES = ("errors.png", "curves.png")
