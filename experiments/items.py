@@ -284,11 +284,11 @@ REMARKS = {
     ),
     TABLE_3: (
         "What mattered: that an image and another view of it are of one cluster. Without that clusters cut through "
-        "many classes; with it they are whole, but 4 and 9 share theirs, and their mistakes are most of the error. "
-        "Stretched by a tenth at most, the two are split by how wide they are written; stretched by three tenths, "
-        "one of three seeds splits them by class, far below the paper's error, and the others mix further ones. "
-        "Virtual adversarial training does as the former, in more epochs. Not reached in the mean over seeds: the "
-        "paper's numbers, after a fiftieth of its epochs."
+        "many classes; with it they are whole, but some hold two classes, and those are most of the error. Stretched "
+        "by a tenth at most, 4 and 9 are split by how wide they are written, not by class; so does virtual "
+        "adversarial training, in more epochs. Stretched by three tenths, it is chance which classes share a "
+        "cluster, if any. Of three trainings the one that reconstructs validation images best, for which no label is "
+        "needed, is rarely one that mixes many."
     ),
     FIGURE_4: (
         "What mattered in the mixture: that the encoder's inputs are moved at random; but its codes fill the "
