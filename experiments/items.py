@@ -293,8 +293,8 @@ REMARKS = {
     FIGURE_4: (
         "What mattered in the mixture: that the encoder's inputs are moved at random; but its codes fill the "
         "components less evenly then, see `hole_fraction` and `mmd_squared` in the results. What is left lies near "
-        "the middle, where components meet. On the roll the discriminator wins, whose real samples have no "
-        "thickness; moved inputs make it worse."
+        "the middle, where components meet. On the roll, whose samples have no thickness, the discriminator wins "
+        "unless it sees them and the codes through noise; moved inputs alone make it worse."
     ),
     FIGURE_7: (
         "What mattered: whether the discriminator is told the class. If not, each class may keep a part of the prior "
