@@ -17,7 +17,8 @@ these: they descend as its semi-supervised network does; without labels the enco
 The preset best, for the panels with labels, adds what the paper does not have: an image and another view of it are to
 be of one category, and the encoder is normalized, as in `experiments.semi_supervised`. Heads start, and repel each
 other, from twice the distance; and reconstruction is ten times slower, so that categories come first. At the rate of
-the others, where an image is best decoded decides of which category it is.
+the others, where an image is best decoded decides of which category it is. The panel without labels wants other views
+and rates: `experiments.reproduce --run figure11-views-2d-unsupervised --preset best` has them.
 """
 
 import dataclasses

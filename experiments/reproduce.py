@@ -34,7 +34,7 @@ HEADLINES = (
     *("table2-smoothed-1000", "table2-all", "table2-smoothed-all", "table3-16", "table3-views-16", "table3-chosen-16"),
     *("figure2-aae-gaussian", "figure2-vae-gaussian", "figure4-gaussian-mixture"),
     *("figure4-views-gaussian-mixture", "figure4-noise-swiss-roll", "figure11-10d-100"),
-    *("figure11-views-2d-1000", "figure11-views-2d-100", "figure11-views-10d-100"),
+    *("figure11-views-2d-1000", "figure11-views-2d-100", "figure11-views-2d-unsupervised", "figure11-views-10d-100"),
 )
 """Items that the README shows."""
 CURVES = ("errors.png", "curves.png")
