@@ -8,6 +8,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.options import PLAINLY
+
 __all__ = ["ITEMS", "REMARKS", "Item"]
 
 
@@ -40,9 +42,7 @@ FIGURE_7 = "Fig. 7: MNIST samples in which a classifier of real images sees anot
 FIGURE_11 = "Fig. 11: test error of MNIST in a code of reduced dimension, %"
 PRECISION = "Precision of products: semi-supervised test error on 5,000 MNIST digits with 100 labels, %"
 NONE = "none found"
-PLAINLY = {"view_amount": 0.0, "view_cutout": 0, "smoothness_radius": 0.0}
-"""Without the phases that the paper does not have."""
-VIEWS = {"width": 400, "view_amount": 1.0}
+VIEWS = {"width": 400, "view_amount": 1.0, "smoothness_radius": 0.0}
 WITH_SQUARE = {**VIEWS, "view_stretch": 0.3, "view_cutout": 10, "view_rate": 0.1, "batch_norm": "encoder"}
 STRETCHED = {**VIEWS, "view_stretch": 0.3, "view_rate": 0.003, "view_cutout": 0}
 ITEMS = {
@@ -107,6 +107,7 @@ ITEMS = {
             "semi_supervised",
             "semi_supervised_aae/test/error",
             {
+                **PLAINLY,
                 **{"labels": labels, "width": width, "batch_norm": "encoder", "smoothness_radius": 3.0},
                 **{"smoothness_rate": 0.1, "smoothness_start": start},
             },
@@ -158,7 +159,7 @@ ITEMS = {
             (
                 "smoothed-",
                 ", virtual adversarial training too",
-                {"width": 400, "smoothness_radius": 1.0, "smoothness_rate": 0.01},
+                {**PLAINLY, "width": 400, "smoothness_radius": 1.0, "smoothness_rate": 0.01},
             ),
         )
         for clusters, paper in ((16, "9.55 ± 2.05"), (30, "4.10 ± 1.13"))

@@ -13,8 +13,10 @@ from aae_jax.types import Corruption, Precision
 from experiments import optimizers
 from experiments.optimizers import OptimizersOf
 
-__all__ = ["CategoryOptions", "Options", "PaperOptions", "check_labels", "check_selection"]
+__all__ = ["PLAINLY", "CategoryOptions", "Options", "PaperOptions", "check_labels", "check_selection"]
 
+PLAINLY = {"view_amount": 0.0, "view_cutout": 0, "smoothness_radius": 0.0}
+"""`CategoryOptions` without the phases that the paper does not have."""
 _ELSEWHERE = (
     *("preset", "dataset", "data_dir", "manual_dir", "out", "resume", "seed", "seeds", "epochs", "batch_size"),
     *("checkpoint_epochs", "devices", "stream", "width", "precision", "coordinator", "processes", "process"),

@@ -30,7 +30,7 @@ from aae_jax.checks import check_count
 from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate
 from experiments import command_line, reports, training
-from experiments.options import CategoryOptions, check_labels
+from experiments.options import PLAINLY, CategoryOptions, check_labels
 
 AAE, PLAIN = "semi_supervised_aae", "plain_network"
 
@@ -151,12 +151,7 @@ def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
         )
         for name, variant, options, epochs in (
             (AAE, AAE, {"code_size": config.style_size}, config.epochs),
-            (
-                PLAIN,
-                "classifier",
-                {"view_amount": 0.0, "view_cutout": 0, "smoothness_radius": 0.0},
-                config.plain_epochs,
-            ),
+            (PLAIN, "classifier", PLAINLY, config.plain_epochs),
         )
     }
 
