@@ -15,8 +15,8 @@ The preset laptop has the paper's settings at a third of its width, with the dro
 the paper has it at 50 of 1500. Batch norm in the encoder and input dropout are the paper's too; whether it normalizes
 the heads is not certain: here it does. The preset best adds what the paper does not have: an image and another view of
 it, turned, slanted, stretched and moved at random, are to be of one cluster; at a rate so low that clusters still
-change their minds. Which clusters a training ends in is chance: each seed is trained three times, and the one that
-reconstructs validation images best counts.
+change their minds. Which clusters a training ends in is chance: each seed is trained three times, and the one counts
+that does best on validation images by its own losses.
 """
 
 import dataclasses
@@ -30,18 +30,16 @@ import numpy as np
 
 from aae_jax import configs
 from aae_jax.checks import check_count
-from aae_jax.data import Dataset, Split
+from aae_jax.data import Dataset
 from aae_jax.evaluation import error_rate, hungarian_error, majority_vote_error
-from experiments import command_line, reports, training
-from experiments.options import CategoryOptions
+from experiments import command_line, reports, restarts, training
+from experiments.restarts import RestartOptions
 
 AAE = "clustering_aae"
-_APART = 10_000
-"""How far the seed of a restart is from that of the one before."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(CategoryOptions):
+class Config(RestartOptions):
     """Options of the command."""
 
     JUDGING: ClassVar[tuple[str, ...]] = ("restarts",)
@@ -65,28 +63,12 @@ class Config(CategoryOptions):
     """Fraction of the networks' inputs that is set to zero while training, after the noise."""
     batch_norm: Literal["none", "encoder", "autoencoder"] = "encoder"
     """Normalize over the batch: nothing, all layers of the encoder, or all of encoder and decoder."""
-    restarts: int = 0
-    """Further trainings of each seed, from the seeds 10,000 later and so on; of all of them the one counts that
-    reconstructs validation images best, for which no label is needed. A finished run can have more of them."""
 
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
         super().check()
         check_count("clusters", self.clusters, 2)
         check_count("style_size", self.style_size)
-        check_count("restarts", self.restarts, 0)
-        if self.restarts and self.seeds > _APART:
-            raise ValueError(f"seeds is {self.seeds}, and restarts have those from {_APART} on; expected no more.")
-        last = self.restarted(self.restarts)
-        last.training(last.all_seeds())
-
-    def restarted(self, restart: int) -> "Config":
-        """The options of one of the trainings of each seed.
-
-        Args:
-            restart: 0 for the first one.
-        """
-        return dataclasses.replace(self, seed=self.seed + _APART * restart)
 
     def check_dataset(self, dataset: Dataset) -> None:
         """Checks what can be checked before anything is trained; see `Options`."""
@@ -128,7 +110,7 @@ def main(config: Config) -> dict[str, Any]:
             "num_used": f"of {config.clusters} clusters hold test images",
         },
     )
-    draw(config.out, dataset, _names(config))
+    draw(config.out, dataset, restarts.names(config, AAE))
     print(f"\n{config.out}: final.json, errors.png, clusters.png; models in {config.out}/seed_0")
     return metrics
 
@@ -138,48 +120,21 @@ def _model_config(config: Config, dataset: Dataset) -> configs.ModelConfig:
     return config.model_config(AAE, dataset, **sizes)
 
 
-def _names(config: Config) -> list[str]:
-    """Of the trainings of each seed, in the run folder."""
-    return [AAE, *(f"{AAE}_{restart}" for restart in range(1, 1 + config.restarts))]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Choice:
-    """What counts of one seed's trainings."""
-
-    trained: training.Trained
-    """The one that was chosen."""
-    nll: np.ndarray
-    """Of validation images, by each of them; NaN where it has diverged."""
-
-
-def _train(config: Config, dataset: Dataset) -> dict[str, list[_Choice | None]]:
-    model_config = _model_config(config, dataset)
+def _train(config: Config, dataset: Dataset) -> dict[str, list[restarts.Choice | None]]:
     scores = training.head_rule_error if dataset.num_classes else None
-    of_restarts = [
-        training.train_model("clustering", config.restarted(restart), model_config, dataset, name, scores=scores)
-        for restart, name in enumerate(_names(config))
-    ]
-    return {AAE: [_choose(of_seed, dataset.validation) for of_seed in zip(*of_restarts, strict=True)]}
-
-
-def _choose(trained: Sequence[training.Trained | None], validation: Split) -> _Choice | None:
-    """Of one seed's trainings the one that reconstructs best, None where all have diverged."""
-    batch = training.held_out(validation)
-    nll = [one and training.mean_nll(*one, training.encoded(*one, validation), batch) for one in trained]
-    found = np.array([np.nan if one is None else one for one in nll])
-    best = None if np.isnan(found).all() else trained[int(np.nanargmin(found))]
-    return best and _Choice(best, found)
+    return {
+        AAE: restarts.train("clustering", config, _model_config(config, dataset), dataset, AAE, scores=scores),
+    }
 
 
 def _judge(
-    config: Config, dataset: Dataset, index: int, trained: dict[str, _Choice]
+    config: Config, dataset: Dataset, index: int, trained: dict[str, restarts.Choice]
 ) -> tuple[reports.Metrics, reports.Evidence]:
     """One seed: the errors, and the clusters that they are counted from."""
     model, params = trained[AAE].trained
     probabilities = training.encoded(model, params, dataset.validation)["category"]
     evidence = {
-        "restart_nll": trained[AAE].nll,
+        "restart_loss": trained[AAE].losses,
         "head": np.where(dataset.validation.label[:, None] >= 0, probabilities, -1).argmax(0).astype(np.int32),
         "validation_cluster": probabilities.argmax(-1).astype(np.int16),
         "validation_label": dataset.validation.label.astype(np.int16),
@@ -218,7 +173,7 @@ def draw(folder: Path, dataset: Dataset, names: Sequence[str]) -> None:
     panels = {name: ("validation/error", f"{name}: error on validation images") for name in names}
     figures.seed_curves(folder, panels, folder / "errors.png")
     with np.load(folder / f"evidence_{first}.npz", allow_pickle=False) as evidence:
-        chosen, cluster = names[np.nanargmin(evidence["restart_nll"])], evidence["cluster"]
+        chosen, cluster = names[np.nanargmin(evidence["restart_loss"])], evidence["cluster"]
     model, params, config = configs.load(folder / f"seed_{first}" / chosen)
     assert model.decode is not None
     codes = {"style": jnp.zeros((config.num_clusters, config.code_size)), "category": jnp.eye(config.num_clusters)}

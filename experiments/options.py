@@ -277,10 +277,13 @@ class CategoryOptions(PaperOptions):
     """Epochs before that phase begins to change anything: where few images are labeled, those that a network has
     still wrong it would hold on to."""
 
+    def rates(self) -> dict[str, float]:
+        """The first learning rates by phase."""
+        return {**super().rates(), "invariance": self.view_rate, "smoothness": self.smoothness_rate}
+
     def optimizers(self) -> OptimizersOf:
         """Stochastic gradient descent, see `PaperOptions`; smoothness begins at its epoch."""
-        rates = {**self.rates(), "invariance": self.view_rate, "smoothness": self.smoothness_rate}
-        return optimizers.sgd(rates, drops=self.drops, starts={"smoothness": self.smoothness_start})
+        return optimizers.sgd(self.rates(), drops=self.drops, starts={"smoothness": self.smoothness_start})
 
     def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
         """A model of the paper's networks for a data set; see `Options`."""
