@@ -16,7 +16,7 @@ the paper has it at 50 of 1500. Batch norm in the encoder and input dropout are 
 the heads is not certain: here it does. The preset best adds what the paper does not have: an image and another view of
 it, turned, slanted, stretched and moved at random, are to be of one cluster; at a rate so low that clusters still
 change their minds. Which clusters a training ends in is chance: each seed is trained three times, and the one counts
-that does best on validation images by its own losses.
+whose own losses are least.
 """
 
 import dataclasses
@@ -122,9 +122,7 @@ def _model_config(config: Config, dataset: Dataset) -> configs.ModelConfig:
 
 def _train(config: Config, dataset: Dataset) -> dict[str, list[restarts.Choice | None]]:
     scores = training.head_rule_error if dataset.num_classes else None
-    return {
-        AAE: restarts.train("clustering", config, _model_config(config, dataset), dataset, AAE, scores=scores),
-    }
+    return {AAE: restarts.train("clustering", config, _model_config(config, dataset), dataset, AAE, scores=scores)}
 
 
 def _judge(

@@ -177,7 +177,7 @@ ITEMS = {
     **{
         f"table3-chosen-{clusters}": Item(
             TABLE_3,
-            f"{clusters} clusters, stretched by three tenths, of three trainings the best by its own losses",
+            f"{clusters} clusters, stretched by three tenths, of three trainings the one of least loss",
             paper,
             NONE,
             "clustering",
@@ -260,7 +260,7 @@ ITEMS = {
     },
     "figure11-chosen-2d-unsupervised": Item(
         FIGURE_11,
-        "2-D, no labels, 20 clusters, other views too, slower still, of five trainings the best by its own losses",
+        "2-D, no labels, 20 clusters, other views too, slower still, of five trainings the one of least loss",
         "about 13.5",
         NONE,
         "dimension_reduction",
@@ -303,8 +303,8 @@ REMARKS = {
         "many classes; with it they are whole, but some hold two classes, and those are most of the error. Stretched "
         "by a tenth at most, 4 and 9 are split by how wide they are written, not by class; so does virtual "
         "adversarial training, in more epochs. Stretched by three tenths, it is chance which classes share a "
-        "cluster, if any. Of three trainings the one whose own losses of validation images are least, for which no "
-        "label is needed, is rarely one that mixes many."
+        "cluster, if any. Of three trainings the one whose own losses are least, for which no label is needed, is "
+        "rarely one that mixes many."
     ),
     FIGURE_4: (
         "What mattered in the mixture: that the encoder's inputs are moved at random; but its codes fill the "

@@ -1,25 +1,24 @@
 """Several trainings of each seed, where there are no labels and each ends in other clusters; one of them counts.
 
-It is the one whose own losses of validation images are least, each weighed by the rate at which it descends: that
+It is the one whose own losses are least in its last epoch, each weighed by the rate at which it descends: that
 reconstructs well, and changes its mind least between views of an image. No label is asked.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
-import jax
 import numpy as np
 
-from aae_jax import ModelConfig, row_keys
+from aae_jax import ModelConfig
 from aae_jax.checks import check_count
 from aae_jax.data import Dataset
-from aae_jax.types import Batch, Keys, Model, Params
-from experiments import training
+from experiments import reports, training
 from experiments.options import CategoryOptions
 
 __all__ = ["Choice", "RestartOptions", "names", "train"]
 
+_GAMES = ("discriminator", "generator")
 _APART = 10_000
 """How far the seed of a restart is from that of the one before."""
 
@@ -30,7 +29,7 @@ class RestartOptions(CategoryOptions):
 
     restarts: int = 0
     """Further trainings of each seed where there are no labels, from the seeds 10,000 later and so on; of all of them
-    the one counts whose own losses of validation images are least. A finished run can have more of them."""
+    the one counts whose own losses are least in the last epoch. A finished run can have more of them."""
 
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
@@ -73,7 +72,7 @@ def train(
         experiment: see `training.train_model`.
         config: see there.
         model_config: see there.
-        dataset: see there; one is chosen by its validation images.
+        dataset: see there.
         name: of the model, see `names`.
         **options: of `training.train_model`.
     """
@@ -81,18 +80,24 @@ def train(
         training.train_model(experiment, config.restarted(restart), model_config, dataset, of_restart, **options)
         for restart, of_restart in enumerate(names(config, name))
     ]
-    validation = training.held_out(dataset.validation)
-    return [_choose(of_seed, config.rates(), validation) for of_seed in zip(*of_restarts, strict=True)]
+    return [_choose(config, index, name, of_seed) for index, of_seed in enumerate(zip(*of_restarts, strict=True))]
 
 
-def _choose(trained: Sequence[training.Trained | None], rates: dict[str, float], validation: Batch) -> Choice | None:
-    losses = np.array([np.nan if one is None else _weighted_loss(*one, rates, validation) for one in trained])
+def _choose(
+    config: RestartOptions, index: int, name: str, trained: Sequence[training.Trained | None]
+) -> Choice | None:
+    logs = [config.out / f"seed_{index}" / of_restart / "metrics.jsonl" for of_restart in names(config, name)]
+    losses = np.array(
+        [
+            np.nan if one is None else _loss(config, reports.logs(log)[-1])
+            for one, log in zip(trained, logs, strict=True)
+        ]
+    )
     best = None if np.isnan(losses).all() else trained[int(np.nanargmin(losses))]
     return best and Choice(best, losses)
 
 
-def _weighted_loss(model: Model, params: Params, rates: dict[str, float], batch: Batch) -> float:
+def _loss(config: RestartOptions, line: Mapping[str, Any]) -> float:
     """Of all phases but the games', whose losses say no more than who is ahead."""
-    keys = Keys(*row_keys(jax.random.key(0), 0, 2 * len(batch.image)).reshape(2, -1))
-    own = [phase for phase in model.phases if phase.name not in ("discriminator", "generator")]
-    return float(sum(rates[phase.name] * jax.jit(phase.loss)(params, keys, batch)[0] for phase in own))
+    rates = {f"{phase}/loss": rate for phase, rate in config.rates().items() if phase not in _GAMES}
+    return sum(rate * line[loss] for loss, rate in rates.items() if loss in line)
