@@ -36,6 +36,8 @@ def test_head_rule_by_hand():
     assert head_rule(VALIDATION, VALIDATION_LABEL).tolist() == [5, 8, 6]
     # Without the label of row 1 the surest of cluster 0 is row 3.
     assert head_rule(VALIDATION, np.where(np.arange(5) == 1, -1, VALIDATION_LABEL)).tolist() == [7, 8, 6]
+    # Of two that a cluster is as sure of, the first.
+    assert head_rule([[0.5, 0.5], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], [3, 4, 5, 6]).tolist() == [4, 6]
 
 
 def test_head_rule_and_majority_vote_differ_where_the_surest_is_in_the_minority():

@@ -50,7 +50,8 @@ def error_rate(prediction: ArrayLike, label: ArrayLike) -> float:
 def head_rule(probabilities: ArrayLike, label: ArrayLike) -> jax.Array:
     """Label of each cluster by the paper's rule: that of the example which the cluster is surest of.
 
-    It can be traced; where no row is labeled, every cluster's label is −1.
+    Of several that it is as sure of, to the last bit, the first one counts: a cluster may be sure of hundreds. It can
+    be traced; where no row is labeled, every cluster's label is −1.
 
     Args:
         probabilities: ``[N, K]``, q(y given x) of validation examples.
