@@ -60,6 +60,23 @@ def test_the_command_of_an_item_has_its_options(name):
         assert (list(found) if isinstance(found, tuple) else found) == value, option
 
 
+def test_a_run_measures_the_items_whose_options_it_had():
+    item, recorded = reproduce.ITEMS["table3-views-16-stretched"], reproduce.results()
+    (name,) = reproduce.measured(item, recorded)
+    final = recorded[name]
+
+    def measures(**changed):
+        config = {option: value for option, value in {**final["config"], **changed}.items() if value is not None}
+        return bool(reproduce.measured(item, {"one": {**final, "config": config}}))
+
+    assert measures() and measures(seed=7) and measures(epochs=1)
+    assert not any(measures(**{option: 99}) for option in ("dataset", *item.options))
+    # What the code of its time had no option for, it did not do; what the item asks for, it then did not do either.
+    assert measures(restarts=None) and not measures(view_stretch=None)
+    assert not reproduce.measured(item, {"one": {**final, "experiment": "semi_supervised"}})
+    assert not reproduce.measured(item, {"one": {**final, "metrics": {}}})
+
+
 def test_a_run_of_uncommitted_code_is_not_recorded(tmp_path):
     (tmp_path / "final.json").write_text(json.dumps({"dirty": True, "commit": "0" * 40}))
     with pytest.raises(ValueError, match="not committed"):
