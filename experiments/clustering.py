@@ -52,7 +52,7 @@ class Config(RestartOptions):
     epochs: int = 30
     """Passes over the training images."""
     drops: tuple[int, ...] = (22,)
-    """Epochs after which all learning rates are divided by ten."""
+    """Epochs after which all learning rates are divided by ten, if it comes to that."""
     clusters: int = 16
     """Categories, at least as many as the data have classes."""
     style_size: int = 5
@@ -111,7 +111,8 @@ def main(config: Config) -> dict[str, Any]:
         },
     )
     draw(config.out, dataset, restarts.names(config, AAE))
-    print(f"\n{config.out}: final.json, errors.png, clusters.png; models in {config.out}/seed_0")
+    counting = ", ".join(restarts.chosen(config.out, AAE))
+    print(f"\n{config.out}: final.json, errors.png, clusters.png; models that count in {counting}")
     return metrics
 
 
@@ -132,7 +133,7 @@ def _judge(
     model, params = trained[AAE].trained
     probabilities = training.encoded(model, params, dataset.validation)["category"]
     evidence = {
-        "restart_loss": trained[AAE].losses,
+        f"{AAE}/restart_loss": trained[AAE].losses,
         "head": np.where(dataset.validation.label[:, None] >= 0, probabilities, -1).argmax(0).astype(np.int32),
         "validation_cluster": probabilities.argmax(-1).astype(np.int16),
         "validation_label": dataset.validation.label.astype(np.int16),
@@ -171,8 +172,8 @@ def draw(folder: Path, dataset: Dataset, names: Sequence[str]) -> None:
     panels = {name: ("validation/error", f"{name}: error on validation images") for name in names}
     figures.seed_curves(folder, panels, folder / "errors.png")
     with np.load(folder / f"evidence_{first}.npz", allow_pickle=False) as evidence:
-        chosen, cluster = names[np.nanargmin(evidence["restart_loss"])], evidence["cluster"]
-    model, params, config = configs.load(folder / f"seed_{first}" / chosen)
+        cluster = evidence["cluster"]
+    model, params, config = configs.load(folder / restarts.chosen(folder, AAE)[0])
     assert model.decode is not None
     codes = {"style": jnp.zeros((config.num_clusters, config.code_size)), "category": jnp.eye(config.num_clusters)}
     heads = np.asarray(jax.jit(model.decode)(params, codes, jnp.full(config.num_clusters, -1)))

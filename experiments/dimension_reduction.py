@@ -1,7 +1,7 @@
 """Images in two dimensions, class by class: the AAE with learned cluster heads (the paper's Figs. 10 and 11).
 
     python -m experiments.dimension_reduction                                 # about 12 minutes on two CPU cores
-    python -m experiments.dimension_reduction --dataset mnist --panels 2d_100 # about half an hour there
+    python -m experiments.dimension_reduction --dataset mnist --panels 2d_100 # about an hour there
     python -m experiments.dimension_reduction --preset best --panels 2d_100   # about ten minutes there
     python -m experiments.dimension_reduction --preset paper                  # about 2 days there, for a GPU
 
@@ -22,6 +22,7 @@ and rates, and restarts: `experiments.reproduce --run figure11-chosen-2d-unsuper
 """
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -48,14 +49,14 @@ class Config(RestartOptions):
     JUDGING: ClassVar[tuple[str, ...]] = ("panels", "restarts")
 
     preset: Literal["laptop", "smoke", "best", "paper"] = "laptop"
-    """Gives the defaults of the others: minutes to half an hour on two CPU cores, seconds, our best for MNIST with
-    labels, or the paper's settings as far as they are known."""
+    """Gives the defaults of the others: minutes on two CPU cores (on all of MNIST up to an hour a panel), seconds, our
+    best for MNIST with labels, or the paper's settings as far as they are known."""
     out: Path = Path("runs/dimension_reduction")
     """The run folder."""
     epochs: int = 75
     """Passes over the training images."""
     drops: tuple[int, ...] = (60,)
-    """Epochs after which all learning rates are divided by ten."""
+    """Epochs after which all learning rates are divided by ten, if it comes to that."""
     panels: tuple[Literal["2d_1000", "2d_100", "2d_unsupervised", "10d_100"], ...] = tuple(PANELS)
     """Which panels of the figure to train: numbers of the code, and labels."""
     clusters: int = 20
@@ -122,8 +123,9 @@ def main(config: Config) -> dict[str, Any]:
         f"{panel}/{rule}/error": f"{panel}, test error by {RULES[rule]}" for panel in config.panels for rule in RULES
     }
     reports.print_metrics(metrics, lines)
-    draw(config.out, config.panels)
-    print(f"\n{config.out}: final.json, codes.png, errors.png; models in {config.out}/seed_0")
+    draw(config.out, {panel: restarts.names(config, panel) for panel in config.panels})
+    counting = [name for panel in config.panels for name in restarts.chosen(config.out, panel)]
+    print(f"\n{config.out}: final.json, codes.png, errors.png; models that count in {', '.join(counting)}")
     return metrics
 
 
@@ -143,23 +145,21 @@ def _jobs(config: Config, dataset: Dataset) -> dict[str, tuple[ModelConfig, np.n
     return jobs
 
 
-def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
-    def of_panel(panel: str, model_config: ModelConfig, labeled: np.ndarray | None) -> list[Any]:
-        of_panel = "dimension_reduction", config, model_config, dataset, panel
-        if labeled is not None:
-            return training.train_model(*of_panel, labeled=labeled, scores=training.validation_error)
-        chosen = restarts.train(*of_panel, scores=training.head_rule_error)
-        return [choice and choice.trained for choice in chosen]
+def _train(config: Config, dataset: Dataset) -> dict[str, list[restarts.Choice | None]]:
+    def of_panel(panel: str, model_config: ModelConfig, labeled: np.ndarray | None) -> list[restarts.Choice | None]:
+        scores = training.head_rule_error if labeled is None else training.validation_error
+        options = {"labeled": labeled, "scores": scores}
+        return restarts.train("dimension_reduction", config, model_config, dataset, panel, **options)
 
     return {panel: of_panel(panel, *job) for panel, job in _jobs(config, dataset).items()}
 
 
 def _judge(
-    config: Config, dataset: Dataset, index: int, trained: dict[str, training.Trained]
+    config: Config, dataset: Dataset, index: int, trained: dict[str, restarts.Choice]
 ) -> tuple[reports.Metrics, reports.Evidence]:
     """The panels of one seed: test errors, the predictions that they are counted from, and codes to draw."""
     evidence = {"label": dataset.test.label.astype(np.int16)}
-    for panel, (model, params) in trained.items():
+    for panel, ((model, params), losses) in trained.items():
         size, num_labels = PANELS[panel]
         codes = {name: training.encoded(model, params, rows) for name, rows in training.splits(dataset).items()}
         places = {name: np.asarray(models.representation(model, params, of_split)) for name, of_split in codes.items()}
@@ -175,6 +175,7 @@ def _judge(
         }
         evidence |= {f"{panel}/{rule}": prediction.astype(np.int16) for rule, prediction in predictions.items()}
         evidence |= {f"{panel}/codes": places["test"].astype(np.float16), f"{panel}/heads": places["heads"]}
+        evidence[f"{panel}/restart_loss"] = losses
     return measure(evidence), evidence
 
 
@@ -187,23 +188,26 @@ def measure(evidence: reports.Evidence) -> reports.Metrics:
     }
 
 
-def draw(folder: Path, panels: tuple[str, ...]) -> None:
-    """Draws the figures of a finished run: test codes with their heads, and errors against epochs."""
+def draw(folder: Path, trainings: Mapping[str, Sequence[str]]) -> None:
+    """Draws the figures of a finished run: test codes with their heads, and errors against epochs.
+
+    Args:
+        folder: of the run.
+        trainings: of each panel, by their names there.
+    """
     from experiments import figures
 
     first = reports.first_seed(folder)
-    figure, axes = figures.grid_of((1, len(panels)), size=4)
+    figure, axes = figures.grid_of((1, len(trainings)), size=4)
     with np.load(folder / f"evidence_{first}.npz", allow_pickle=False) as evidence:
-        for panel, name in zip(axes[0], panels, strict=True):
+        for panel, name in zip(axes[0], trainings, strict=True):
             codes, heads = evidence[f"{name}/codes"].astype(float), evidence[f"{name}/heads"]
             title = f"test codes, {name.replace('_', ', ')}"
             figures.heads_panel(panel, codes, evidence["label"], heads, title)
     figures.save_figure(figure, folder / "codes.png")
-    figures.seed_curves(
-        folder,
-        {name: ("validation/error", f"{name}, error on validation images") for name in reports.seed_logs(folder)},
-        folder / "errors.png",
-    )
+    names = [name for of_panel in trainings.values() for name in of_panel]
+    curves = {name: ("validation/error", f"{name}, error on validation images") for name in names}
+    figures.seed_curves(folder, curves, folder / "errors.png")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class Config(Options):
 
     preset: Literal["laptop", "smoke", "best", "paper"] = "laptop"
     """Gives the defaults of the others: minutes to half an hour on two CPU cores, seconds, our best for MNIST, or the
-    paper's own settings."""
+    paper's settings as far as they are known."""
     out: Path = Path("runs/label_prior")
     """The run folder."""
     priors: tuple[Literal["gaussian_mixture", "swiss_roll"], ...] = ("gaussian_mixture", "swiss_roll")

@@ -7,9 +7,10 @@
     python -m experiments.likelihood --preset paper                           # about 15 hours there
 
 Gaussians of one width stand at decoded samples of the prior, and the width is chosen on validation images: by the grid
-of the protocol, and beside it by a fine one. No sample is selected, sharpened or averaged. The measure favors smooth
-samples (Theis et al., 2016), so a Fréchet distance, precision, recall and coverage stand beside it, on what a
-classifier of real images says of the samples (its log-probabilities), with the same numbers for real images.
+of the protocol, and beside it by a fine one; that of many samples by the grid, on the first 1,000. No sample is
+selected, sharpened or averaged. The measure favors smooth samples (Theis et al., 2016), so a Fréchet distance,
+precision, recall and coverage stand beside it, on what a classifier of real images says of the samples (its log-
+probabilities), with the same numbers for real images.
 
 Paper, on MNIST: AAE 340 ± 2 nats by 10,000 samples and 427 by ten million; GAN 225 ± 2 and 386. Reported is the last
 epoch. The AAE has the paper's networks, code and prior, and descends as in its other experiments, which this one does
@@ -69,13 +70,13 @@ class Config(PaperOptions):
 
     preset: Literal["laptop", "smoke", "best", "paper"] = "laptop"
     """Gives the defaults of the others: minutes to half an hour on two CPU cores, seconds, our best for 10,000 samples
-    of MNIST, or the paper's settings."""
+    of MNIST, or the paper's settings as far as they are known."""
     out: Path = Path("runs/likelihood")
     """The run folder."""
     epochs: int = 30
     """Passes over the training images."""
     drops: tuple[int, ...] = (25,)
-    """Epochs after which all learning rates of the AAE are divided by ten."""
+    """Epochs after which all learning rates of the AAE are divided by ten, if it comes to that."""
     noise_std: float = 0.0
     """Of the Gaussian noise that is added to the networks' inputs while training."""
     batch_norm: Literal["none", "encoder", "autoencoder"] = "none"

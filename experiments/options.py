@@ -64,7 +64,8 @@ class Options:
     """Options that no training depends on: a finished run can be judged anew with others."""
 
     preset: Literal["laptop", "smoke", "paper"] = "laptop"
-    """Gives the defaults of the others: minutes to an hour on two CPU cores, seconds, or the paper's own settings."""
+    """Gives the defaults of the others: minutes to an hour on two CPU cores, seconds, or the paper's as far as they
+    are known."""
     dataset: str = "mnist5k"
     """mnist5k (no download), mnist, fashion_mnist, another TFDS image set, or the path of an .npz or .npy file."""
     data_dir: str | None = None
@@ -198,7 +199,7 @@ class PaperOptions(Options):
     width: int = 1000
     """Of the two hidden layers of every network."""
     drops: tuple[int, ...] = ()
-    """Epochs after which all learning rates are divided by ten."""
+    """Epochs after which all learning rates are divided by ten, if it comes to that."""
     reconstruction_rate: float = 0.01
     """First learning rate of the reconstruction phase; momentum 0.9."""
     game_rate: float = 0.1

@@ -98,10 +98,15 @@ def first_seed(folder: Path) -> int:
     Raises:
         FileNotFoundError: if there is none.
     """
-    found = [int(path.stem.split("_")[1]) for path in folder.glob("evidence_*.npz")]
+    found = [index_of(path) for path in folder.glob("evidence_*.npz")]
     if not found:
         raise FileNotFoundError(f"There is no evidence_0.npz or the like in {folder}: expected a finished run.")
     return min(found)
+
+
+def index_of(path: Path) -> int:
+    """Of a seed, from the name of its evidence or its folder."""
+    return int(path.stem.split("_")[1])
 
 
 def summarize(of_seeds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
@@ -189,7 +194,7 @@ def write_final(
 def seed_logs(folder: Path) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """The logs of a run, `{model: {"seed_0": lines of its metrics.jsonl, ...}}`, seeds in order."""
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for seed in sorted(folder.glob("seed_*"), key=lambda seed: int(seed.name.split("_")[1])):
+    for seed in sorted(folder.glob("seed_*"), key=index_of):
         for path in sorted(seed.glob("*/metrics.jsonl")):
             found.setdefault(path.parent.name, {})[seed.name] = logs(path)
     return found

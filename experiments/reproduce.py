@@ -192,9 +192,6 @@ def measured(item: Item, recorded: Mapping[str, dict[str, Any]]) -> dict[str, di
     return {name: final for name, final in recorded.items() if fits(final)}
 
 
-_NOT_MEASURED = "*not measured: no run recorded yet*"
-
-
 def markdown() -> str:
     """RESULTS.md: a table for each of the paper's, a row for each recorded run of an item."""
     recorded = results()
@@ -213,7 +210,7 @@ def markdown() -> str:
             if item.table == table:
                 stem = f"| {name} | {item.words} | {item.paper} | {item.public} |"
                 text += [f"{stem} {cells}" for cells in _rows(item, recorded)] or [
-                    f"{stem} {_NOT_MEASURED} |" + " |" * 6
+                    f"{stem} {_not_measured(item)} |" + " |" * 6
                 ]
         if table in REMARKS:
             text += ["", *textwrap.wrap(REMARKS[table], 119)]
@@ -231,7 +228,8 @@ def markdown() -> str:
         "",
         "## Commands",
         "",
-        "Each with the folder of the files of its data set, where they need no download.",
+        "Each with the folder of the files of its data set, where they need no download, and at its commit: what a",
+        "preset means may have changed since.",
         "",
     ]
     text += [f"- `{final['command']}`: `{name}`, commit {final['commit'][:7]}" for name, final in recorded.items()]
@@ -248,7 +246,7 @@ def headlines() -> str:
             final = max(runs_of_item, key=lambda final: (_num_seeds(final), final["config"]["epochs"]))
             text.append(f"{stem} **{_number(item, final)}** | {_num_seeds(final)} |")
         else:
-            text.append(f"{stem} {_NOT_MEASURED} | |")
+            text.append(f"{stem} {_not_measured(item)} | |")
     return "\n".join(text)
 
 
@@ -273,6 +271,10 @@ def _rows(item: Item, recorded: Mapping[str, dict[str, Any]]) -> Iterator[str]:
             f"{runs.machine(final['environment'])} | {minutes:.{0 if minutes >= 10 else 1}f} | "
             f"[{final['commit'][:7]}](experiments/results/{name}) |"
         )
+
+
+def _not_measured(item: Item) -> str:
+    return f"*not measured: {item.missing}*"
 
 
 def _number(item: Item, final: Mapping[str, Any]) -> str:

@@ -1,11 +1,13 @@
-"""Several trainings of each seed, where there are no labels and each ends in other clusters; one of them counts.
+"""Several trainings of each seed, where chance decides what one ends in; one of them counts.
 
 It is the one whose own losses are least in its last epoch, each weighed by the rate at which it descends: that
-reconstructs well, and changes its mind least between views of an image. No label is asked.
+reconstructs best and changes its mind least between views of an image, as the rates have it. The classes of images
+that are judged have no part in it.
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -16,7 +18,7 @@ from aae_jax.data import Dataset
 from experiments import reports, training
 from experiments.options import CategoryOptions
 
-__all__ = ["Choice", "RestartOptions", "names", "train"]
+__all__ = ["Choice", "RestartOptions", "chosen", "names", "train"]
 
 _GAMES = ("discriminator", "generator")
 _APART = 10_000
@@ -25,11 +27,11 @@ _APART = 10_000
 
 @dataclasses.dataclass(frozen=True)
 class RestartOptions(CategoryOptions):
-    """Options of the experiments that find clusters without labels."""
+    """Options of the experiments that find clusters."""
 
     restarts: int = 0
-    """Further trainings of each seed where there are no labels, from the seeds 10,000 later and so on; of all of them
-    the one counts whose own losses are least in the last epoch. A finished run can have more of them."""
+    """Further trainings of each seed, from the seeds 10,000 later and so on; of all of them the one counts whose own
+    losses are least in the last epoch. A finished run can have more of them."""
 
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
@@ -55,7 +57,7 @@ class Choice(NamedTuple):
     trained: training.Trained
     """The one that was chosen."""
     losses: np.ndarray
-    """Of each of them, what the choice was made by; NaN where it has diverged."""
+    """Of each of them, what the choice was made by; NaN where it has diverged. It is evidence, see `chosen`."""
 
 
 def names(config: RestartOptions, name: str) -> list[str]:
@@ -76,11 +78,33 @@ def train(
         name: of the model, see `names`.
         **options: of `training.train_model`.
     """
-    of_restarts = [
-        training.train_model(experiment, config.restarted(restart), model_config, dataset, of_restart, **options)
-        for restart, of_restart in enumerate(names(config, name))
-    ]
+    of_restarts = []
+    for restart, of_restart in enumerate(names(config, name)):
+        restarted = config.restarted(restart)
+        try:
+            trained = training.train_model(experiment, restarted, model_config, dataset, of_restart, **options)
+        except FloatingPointError:
+            # All of its seeds have diverged: another one may not.
+            if not config.restarts:
+                raise
+            trained = [None] * config.seeds
+        of_restarts.append(trained)
     return [_choose(config, index, name, of_seed) for index, of_seed in enumerate(zip(*of_restarts, strict=True))]
+
+
+def chosen(folder: Path, name: str) -> list[str]:
+    """Which trainings count in a finished run: their folders there, one for each seed that has not diverged.
+
+    Args:
+        folder: of the run, whose evidence has the losses of each choice as `NAME/restart_loss`.
+        name: of the model.
+    """
+    found = []
+    for path in sorted(folder.glob("evidence_*.npz"), key=reports.index_of):
+        with np.load(path, allow_pickle=False) as evidence:
+            best = int(np.nanargmin(evidence[f"{name}/restart_loss"]))
+        found.append(f"seed_{reports.index_of(path)}/{name}{f'_{best}' if best else ''}")
+    return found
 
 
 def _choose(

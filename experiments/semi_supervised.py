@@ -47,7 +47,7 @@ class Config(CategoryOptions):
     epochs: int = 75
     """Passes over the training images, labeled or not."""
     drops: tuple[int, ...] = (60,)
-    """Epochs after which all learning rates are divided by ten."""
+    """Epochs after which all learning rates are divided by ten, if it comes to that."""
     labels: int = 100
     """Training images whose class may be used, 0 for all."""
     style_size: int = 10

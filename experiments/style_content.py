@@ -39,7 +39,7 @@ class Config(PaperOptions):
     epochs: int = 30
     """Passes over the training images."""
     drops: tuple[int, ...] = (25,)
-    """Epochs after which all learning rates are divided by ten."""
+    """Epochs after which all learning rates are divided by ten, if it comes to that."""
     style_size: int = 15
     """Numbers of the style."""
     discriminator_sees_class: bool = False

@@ -1,5 +1,6 @@
 """The paper's tables and figures beyond its Fig. 2, with their smallest presets, on real digits."""
 
+import dataclasses
 import importlib
 import json
 
@@ -8,7 +9,7 @@ import pytest
 
 import aae_jax
 from aae_jax import data
-from experiments import command_line, semi_supervised, training
+from experiments import clustering, command_line, restarts, semi_supervised, training
 
 EXPERIMENTS = {
     "clustering": {"errors.png", "clusters.png"},
@@ -44,12 +45,44 @@ def test_an_experiment_leaves_numbers_evidence_and_pictures(tmp_path, name):
         trained = [tmp_path / "seed_0" / f"clustering_aae{end}" for end in ("", "_1")]
         lines = [json.loads((folder / "metrics.jsonl").read_text()) for folder in trained]
         losses = [0.01 * line["reconstruction/loss"] + 0.01 * line["smoothness/loss"] for line in lines]
-        assert losses[0] != losses[1] and losses == pytest.approx(evidence["restart_loss"])
-        model, params, _ = aae_jax.load(trained[np.argmin(losses)])
+        assert losses[0] != losses[1] and losses == pytest.approx(evidence["clustering_aae/restart_loss"])
+        best = trained[np.argmin(losses)]
+        assert [tmp_path / name for name in restarts.chosen(tmp_path, "clustering_aae")] == [best]
+        model, params, _ = aae_jax.load(best)
         found = model.encode_mean(params, training.held_out(data.load("mnist5k").test).image)["category"].argmax(-1)
         assert (found == evidence["cluster"]).mean() > 0.99
     # Errors are fractions, and no better than an epoch of a small network can make them.
     assert all(0.05 < value <= 1 for name, value in again.items() if name.endswith("error") and "standard" not in name)
+
+
+def test_of_several_trainings_those_that_diverge_do_not_count(tmp_path, monkeypatch):
+    config = clustering.Config(out=tmp_path, restarts=2, reconstruction_rate=0.5, view_rate=2.0)
+    of_restarts = {
+        "model": [("a", 4.0, 1.0), None],
+        "model_1": [("b", 6.0, 0.25), None],
+        "model_2": None,
+    }
+
+    def train_model(experiment, config, model_config, dataset, name, **options):
+        if of_restarts[name] is None:
+            raise FloatingPointError("no seed is left")
+        for index, found in enumerate(of_restarts[name]):
+            log = tmp_path / f"seed_{index}" / name / "metrics.jsonl"
+            log.parent.mkdir(parents=True)
+            nll, divergence = (None, None) if found is None else found[1:]
+            log.write_text(
+                json.dumps({"reconstruction/loss": nll, "invariance/loss": divergence, "generator/loss": 9})
+            )
+        return [found and found[0] for found in of_restarts[name]]
+
+    monkeypatch.setattr(restarts.training, "train_model", train_model)
+    first, second = restarts.train("clustering", dataclasses.replace(config, seeds=2), None, None, "model")
+    # 0.5 × 4 + 2 × 1 = 4 and 0.5 × 6 + 2 × 0.25 = 3.5; the second seed has diverged in all of them.
+    assert first.trained == "b" and first.losses.tolist()[:2] == [4.0, 3.5] and np.isnan(first.losses[2])
+    assert second is None
+    monkeypatch.setitem(of_restarts, "model", None)
+    with pytest.raises(FloatingPointError, match="no seed is left"):
+        restarts.train("clustering", dataclasses.replace(config, seeds=2, restarts=0), None, None, "model")
 
 
 def test_two_seeds_have_a_mean_and_labels_of_their_own(tmp_path):

@@ -40,6 +40,9 @@ def test_numbers_are_counted_again_from_the_evidence(folder):
             stored = final["metrics"][name]
             of_seed = stored["values"][index] if isinstance(stored, dict) else stored
             assert value == pytest.approx(of_seed, rel=1e-5), name
+            if isinstance(stored, dict):
+                assert stored["mean"] == pytest.approx(np.mean(stored["values"]))
+                assert stored["std"] == pytest.approx(np.std(stored["values"], ddof=1))
 
 
 def test_the_tables_are_those_of_the_results():
@@ -108,14 +111,16 @@ def test_places_of_a_machine_are_not_recorded(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("folder", sorted(RESULTS.glob("prior_matching*")), ids=lambda folder: folder.name)
-@pytest.mark.parametrize("name", ["vae_gaussian", "aae_gaussian", "vae_gaussian_mixture", "aae_gaussian_mixture"])
+@pytest.mark.parametrize(
+    "name", [f"{model}_{prior}" for model in ("aae", "vae", "ae") for prior in ("gaussian", "gaussian_mixture")]
+)
 def test_prior_matching(folder, name):
     final = json.loads((folder / "final.json").read_text())
     prior = priors.gaussian_mixture() if name.endswith("mixture") else priors.gaussian(2)
     # One seed is enough: each takes a second.
     index = final["config"]["seeds"] - 1
     with np.load(folder / f"evidence_{index}.npz", allow_pickle=False) as evidence:
-        codes = evidence[name]
+        codes = evidence["ae" if name.startswith("ae_") else name]
     seed_key = jax.random.key(final["config"]["seed"] + index)
     key = derive(derive(seed_key, "evaluation of the test set"), "prior match")
     again = prior_match(key, codes, lambda key: prior.sample(key, jnp.int32(-1)))
