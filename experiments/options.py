@@ -34,11 +34,12 @@ def check_labels(dataset: Dataset, experiment: str) -> None:
     Raises:
         ValueError: if not.
     """
+    if dataset.num_classes < 2:
+        raise ValueError(f"{dataset.name} has {dataset.num_classes} classes; {experiment} needs labels of 2 or more.")
     for name in ("train", "validation", "test"):
-        if dataset.num_classes < 2 or not (getattr(dataset, name).label >= 0).any():
+        if not (getattr(dataset, name).label >= 0).any():
             raise ValueError(
-                f"{dataset.name} has {dataset.num_classes} classes, and its {name} split may hold no label but -1; "
-                f"{experiment} needs labels of at least 2 classes in each split."
+                f"{dataset.name} has no label but -1 in its {name} split; {experiment} needs labels in each split."
             )
 
 

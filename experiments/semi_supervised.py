@@ -66,6 +66,10 @@ class Config(CategoryOptions):
         """Checks what can be checked before anything is trained; see `Options`."""
         super().check_dataset(dataset)
         check_labels(dataset, "semi_supervised")
+        if 0 < self.labels < dataset.num_classes:
+            raise ValueError(
+                f"labels is {self.labels}; expected at least {dataset.num_classes}, one of each class, or 0 for all."
+            )
         _labeled(self, dataset)
         self.model_config(AAE, dataset)
 

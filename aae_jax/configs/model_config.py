@@ -178,7 +178,8 @@ class ModelConfig:
         elif self.num_clusters < max(2, self.num_classes):
             raise ValueError(
                 f"num_clusters is {self.num_clusters}; expected at least 2, and as many as the data have classes "
-                f"({self.num_classes}), since each cluster is counted as one class. For fewer, set num_classes to 0."
+                f"({self.num_classes}), since each cluster is counted as one class. For fewer, take data "
+                "without labels: num_classes=0."
             )
 
     def _check_prior(self) -> None:

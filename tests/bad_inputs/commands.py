@@ -160,6 +160,7 @@ OWN = {
     "style_content": {"style size >= 1": ("--style-size 0", "style_size is 0", "integer ≥ 1")},
     "semi_supervised": {
         "labels >= 0": ("--labels -1", "labels is -1", "or 0 for all"),
+        "a label a class": ("--labels 3", "labels is 3", "at least 4, one of each class"),
         "no more labels than images": ("--labels 281", "num_labels is 281", "from 1 to 280"),
         "style size >= 1": ("--style-size -2", "style_size is -2", "integer ≥ 1"),
         "plain epochs >= 1": ("--plain-epochs 0", "plain_epochs is 0", "integer ≥ 1"),
@@ -192,7 +193,7 @@ def of_labels(name):
     missing = {"labels": ("", "has 0 classes", f"{name} needs labels")}
     yield from rules(name, missing, unlabeled)
     for split in ("train", "validation", "test"):
-        holed = {f"labels of the {split} split": ("", f"its {split} split may hold no label", f"{name} needs labels")}
+        holed = {f"labels of the {split} split": ("", f"no label but -1 in its {split} split", f"{name} needs labels")}
         yield from rules(name, holed, half_labeled(split))
 
 
@@ -342,11 +343,11 @@ SHARED_CASES = [
             "two classes": (
                 lambda: options.check_labels(Dataset("own", ROWS, ROWS, ROWS, 1), "this"),
                 "own has 1 classes",
-                "at least 2 classes",
+                "needs labels of 2 or more",
             ),
             "known in each split": (
                 lambda: options.check_labels(Dataset("own", ROWS, UNKNOWN, ROWS, 4), "this"),
-                "its validation split",
+                "in its validation split",
                 "this needs labels",
             ),
         },
