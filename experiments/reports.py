@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,9 @@ __all__ = [
     "Evidence",
     "Metrics",
     "first_seed",
+    "index_of",
     "logs",
+    "prediction_interval",
     "print_metrics",
     "run_seeds",
     "seed_logs",
@@ -118,6 +121,21 @@ def summarize(of_seeds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
         values = [metrics[name] for metrics in of_seeds]
         result[name] = {"mean": statistics.fmean(values), "std": statistics.stdev(values), "values": values}
     return result
+
+
+def prediction_interval(values: Sequence[float], probability: float = 0.99) -> tuple[float, float]:
+    """Where one more draw of a normal distribution lies with a probability, by Student's t.
+
+    Args:
+        values: two draws or more.
+        probability: of lying within.
+
+    """
+    from scipy.stats import t
+
+    mean, std, count = statistics.fmean(values), statistics.stdev(values), len(values)
+    half = float(t.ppf((1 + probability) / 2, count - 1)) * std * math.sqrt(1 + 1 / count)
+    return mean - half, mean + half
 
 
 def text_of(value: Any, scale: float = 1.0) -> str:

@@ -10,6 +10,7 @@ evidence stands beside it; none is typed. The paper's stand in `experiments.item
 """
 
 import dataclasses
+import itertools
 import json
 import os
 import shlex
@@ -216,6 +217,12 @@ def markdown() -> str:
             text += ["", *textwrap.wrap(REMARKS[table], 119)]
     text += [
         "",
+        "## Again with a fresh seed",
+        "",
+        "Beside the 99 % prediction interval of the seeds before (Student's t).",
+        "",
+        *_fresh_seeds(recorded),
+        "",
         "## How settings were chosen",
         "",
         "By errors on validation images after the last epoch, by `python -m experiments.search`; the lowest is bold.",
@@ -271,6 +278,27 @@ def _rows(item: Item, recorded: Mapping[str, dict[str, Any]]) -> Iterator[str]:
             f"{runs.machine(final['environment'])} | {minutes:.{0 if minutes >= 10 else 1}f} | "
             f"[{final['commit'][:7]}](experiments/results/{name}) |"
         )
+
+
+def _fresh_seeds(recorded: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    """Runs of one seed that differ from a run of several in nothing else."""
+
+    def same(final: Mapping[str, Any]) -> dict[str, Any]:
+        return {option: value for option, value in final["config"].items() if option not in ("seed", "seeds")}
+
+    for item in ITEMS.values():
+        of_item = measured(item, recorded).values()
+        for fresh, several in itertools.product(of_item, of_item):
+            first, last = (several["config"]["seed"] + index for index in (0, several["config"]["seeds"] - 1))
+            seed, alone = fresh["config"]["seed"], fresh["config"]["seeds"] == 1
+            if alone and _num_seeds(several) > 1 and same(fresh) == same(several) and not first <= seed <= last:
+                low, high = reports.prediction_interval(several["metrics"][item.metric]["values"])
+                scale, value = 100 if item.metric.endswith("error") else 1, fresh["metrics"][item.metric]
+                yield (
+                    f"- {item.table.split(':')[0]}, {item.words}, seed {seed}: **{_number(item, fresh)}**, "
+                    f"{'inside' if low <= value <= high else 'outside'} of {scale * low:.3g} to {scale * high:.3g}, "
+                    f"of seeds {first} to {last}"
+                )
 
 
 def _not_measured(item: Item) -> str:

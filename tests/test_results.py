@@ -10,7 +10,7 @@ import pytest
 
 from aae_jax import derive, priors
 from aae_jax.evaluation import prior_match
-from experiments import command_line, reproduce
+from experiments import command_line, reports, reproduce
 
 RESULTS = reproduce.RESULTS
 MEASURED = [path for path in sorted(RESULTS.iterdir()) if not path.name.startswith(("prior_matching", "divergences"))]
@@ -78,6 +78,15 @@ def test_a_run_measures_the_items_whose_options_it_had():
     assert measures(restarts=None) and not measures(view_stretch=None)
     assert not reproduce.measured(item, {"one": {**final, "experiment": "semi_supervised"}})
     assert not reproduce.measured(item, {"one": {**final, "metrics": {}}})
+
+
+def test_a_fresh_seed_is_compared_with_the_seeds_before():
+    # Student's t of two degrees of freedom, 99.5 %, is 9.9248 in any table of it.
+    half = 9.9248 * np.sqrt(1 + 1 / 3)
+    assert reports.prediction_interval([1.0, 2.0, 3.0]) == pytest.approx((2 - half, 2 + half), abs=1e-3)
+    # By hand, of seeds 0 to 2 in the results: 1.06, 1.08 and 1.05 %, so 1.063 ± 9.9248 · 0.0153 · √(4 / 3).
+    (line,) = [line for line in reproduce.markdown().splitlines() if line.startswith("- Table 2, 100 labels, other")]
+    assert "seed 3: **1.23**, inside of 0.888 to 1.24, of seeds 0 to 2" in line
 
 
 def test_a_run_of_uncommitted_code_is_not_recorded(tmp_path):
