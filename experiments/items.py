@@ -323,9 +323,9 @@ REMARKS = {
         "one category, which the paper does not have; the encoder is normalized over the batch. With that alone it "
         "was chance, in earlier runs, which class sevens with a bar become where none of them is labeled. It is not, "
         "once views have a square cut out and those of labeled images are of their class. Virtual adversarial "
-        "training (Miyato et al., 2018), not the paper's either, does with a thousand labels and more what they do, "
-        "but less of it; with a hundred it has to wait until the network is nearly right: from the first epoch on it "
-        "makes one class of 4 and 9, in two of three seeds, for good."
+        "training (Miyato et al., 2018), not the paper's either, helps less with a thousand labels and more; with a "
+        "hundred it has to wait until the network is nearly right: from the first epoch on it makes one class of 4 "
+        "and 9, in two of three seeds, for good."
     ),
     TABLE_3: (
         "What mattered: that an image and another view of it are of one cluster. Without that clusters cut through "
