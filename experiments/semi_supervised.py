@@ -4,7 +4,7 @@
     python -m experiments.semi_supervised --dataset mnist --seeds 3           # about half an hour a seed there
     python -m experiments.semi_supervised --preset best                       # about half an hour there
     python -m experiments.semi_supervised --labels 1000 --preset paper        # about 2 days there, for a GPU
-    python -m experiments.semi_supervised --preset svhn                       # for an accelerator
+    python -m experiments.semi_supervised --preset svhn                       # about 8 days there, for a GPU
 
 An encoder splits each image into a category and a style. A discriminator for each of the two presses them to their
 priors on all images, and a third phase tells the encoder the classes of the few that are labeled. Every seed draws its
