@@ -1,6 +1,6 @@
 """How a setting is chosen: several values of an option beside each other, by errors on validation images alone.
 
-    python -m experiments.search                                              # about 2 minutes on two CPU cores
+    python -m experiments.search                                              # about 6 minutes on two CPU cores
     python -m experiments.search --experiment semi_supervised --values 0.01 0.05 0.2
     python -m experiments.search --preset smoke                               # seconds, to see that it works
 
@@ -39,7 +39,7 @@ class Config:
     """Of the experiment."""
     values: tuple[str, ...] = ("0.001", "0.003", "0.01")
     """Of the option."""
-    arguments: str = "--preset best --restarts 0 --dataset mnist5k"
+    arguments: str = "--preset best --dataset mnist5k"
     """The other words of the experiment's command, the same for all values: --arguments='--preset best --seeds 3'."""
     out: Path = Path("runs/search")
     """The folder of the runs, with search.json and errors.png."""

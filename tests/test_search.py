@@ -1,6 +1,7 @@
 """How settings are chosen: runs beside each other, compared by what they have logged of validation images."""
 
 import json
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -44,3 +45,9 @@ def test_searches_come_from_committed_code(path):
     found = json.loads(path.read_text())
     assert found["dirty"] is False and len(found["commit"]) == 40
     assert not any(f"--{place}" in found["command"] for place in ("data-dir", "manual-dir", "out"))
+
+
+@pytest.mark.parametrize("experiment", get_args(get_type_hints(search.Config)["experiment"]))
+def test_the_default_arguments_suit_every_experiment(experiment):
+    module, commands = search._commands(search.Config(experiment=experiment))
+    assert module.__name__ == f"experiments.{experiment}" and list(commands) == ["0.001", "0.003", "0.01"]
