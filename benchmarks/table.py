@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from aae_jax import runs
 from benchmarks import records, start, timing
-from experiments import command_line, reproduce
+from experiments import command_line, tables
 
 README = records.ROOT / "README.md"
 BEGIN, END = "<!-- performance -->", "<!-- end performance -->"
@@ -41,7 +41,7 @@ def main(config: Config) -> None:
     """Prints the table, or writes it into the README."""
     text = markdown(recorded(records.RESULTS))
     if config.write:
-        README.write_text(reproduce.inserted(README.read_text(), BEGIN, END, text))
+        README.write_text(tables.inserted(README.read_text(), BEGIN, END, text))
         print(README.name)
     else:
         print(text)

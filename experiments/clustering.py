@@ -22,7 +22,7 @@ whose own losses are least.
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -41,8 +41,6 @@ AAE = "clustering_aae"
 @dataclasses.dataclass(frozen=True)
 class Config(RestartOptions):
     """Options of the command."""
-
-    JUDGING: ClassVar[tuple[str, ...]] = ("restarts",)
 
     preset: Literal["laptop", "smoke", "best", "paper"] = "laptop"
     """Gives the defaults of the others: minutes on two CPU cores, seconds, our best for MNIST, or the paper's own

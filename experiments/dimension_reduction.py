@@ -46,7 +46,7 @@ RULES = {"category": "q(y given x)", "nearest_head": "the nearest head", "neares
 class Config(RestartOptions):
     """Options of the command."""
 
-    JUDGING: ClassVar[tuple[str, ...]] = ("panels", "restarts")
+    JUDGING: ClassVar[tuple[str, ...]] = ("panels", *RestartOptions.JUDGING)
 
     preset: Literal["laptop", "smoke", "best", "paper"] = "laptop"
     """Gives the defaults of the others: minutes on two CPU cores (on all of MNIST up to an hour a panel), seconds, our

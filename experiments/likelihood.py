@@ -9,8 +9,8 @@
 Gaussians of one width stand at decoded samples of the prior, and the width is chosen on validation images: by the grid
 of the protocol, and beside it by a fine one; that of many samples by the grid, on the first 1,000. No sample is
 selected, sharpened or averaged. The measure favors smooth samples (Theis et al., 2016), so a Fréchet distance,
-precision, recall and coverage stand beside it, on what a classifier of real images says of the samples (its log-
-probabilities), with the same numbers for real images.
+precision, recall and coverage stand beside it, on what a classifier of real images says of the samples (its
+log-probabilities), with the same numbers for real images.
 
 Paper, on MNIST: AAE 340 ± 2 nats by 10,000 samples and 427 by ten million; GAN 225 ± 2 and 386. Reported is the last
 epoch. The AAE has the paper's networks, code and prior, and descends as in its other experiments, which this one does

@@ -129,7 +129,6 @@ def prediction_interval(values: Sequence[float], probability: float = 0.99) -> t
     Args:
         values: two draws or more.
         probability: of lying within.
-
     """
     from scipy.stats import t
 

@@ -8,7 +8,7 @@ that are judged have no part in it.
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -28,6 +28,8 @@ _APART = 10_000
 @dataclasses.dataclass(frozen=True)
 class RestartOptions(CategoryOptions):
     """Options of the experiments that find clusters."""
+
+    JUDGING: ClassVar[tuple[str, ...]] = ("restarts",)
 
     restarts: int = 0
     """Further trainings of each seed, from the seeds 10,000 later and so on; of all of them the one counts whose own
@@ -62,7 +64,7 @@ class Choice(NamedTuple):
 
 def names(config: RestartOptions, name: str) -> list[str]:
     """Of the trainings of each seed, in the run folder."""
-    return [name, *(f"{name}_{restart}" for restart in range(1, 1 + config.restarts))]
+    return [_name(name, restart) for restart in range(1 + config.restarts)]
 
 
 def train(
@@ -103,8 +105,12 @@ def chosen(folder: Path, name: str) -> list[str]:
     for path in sorted(folder.glob("evidence_*.npz"), key=reports.index_of):
         with np.load(path, allow_pickle=False) as evidence:
             best = int(np.nanargmin(evidence[f"{name}/restart_loss"]))
-        found.append(f"seed_{reports.index_of(path)}/{name}{f'_{best}' if best else ''}")
+        found.append(f"seed_{reports.index_of(path)}/{_name(name, best)}")
     return found
+
+
+def _name(name: str, restart: int) -> str:
+    return f"{name}_{restart}" if restart else name
 
 
 def _choose(

@@ -15,7 +15,7 @@ from aae_jax.keys import derive
 from aae_jax.types import Keys
 from benchmarks import invariance, operations, parzen, peers, records, roofline, scaling, start, table, timing
 from benchmarks.workloads import Workload, batch_at, make_rows, seeds_chunk_of
-from experiments import command_line, reproduce
+from experiments import command_line, tables
 
 WITHOUT_PEERS = {"parzen": parzen, "roofline": roofline}
 
@@ -178,7 +178,7 @@ def test_records_come_from_committed_code(path):
 def test_the_readme_has_the_table_of_what_is_recorded():
     page = table.README.read_text()
     text = table.markdown(table.recorded(records.RESULTS))
-    assert page == reproduce.inserted(page, table.BEGIN, table.END, text)
+    assert page == tables.inserted(page, table.BEGIN, table.END, text)
 
 
 def test_the_table_shows_ratios_in_bold_and_times_beside_their_machine(tmp_path):

@@ -10,9 +10,9 @@ import pytest
 
 from aae_jax import derive, priors
 from aae_jax.evaluation import prior_match
-from experiments import command_line, reports, reproduce
+from experiments import command_line, reports, reproduce, tables
 
-RESULTS = reproduce.RESULTS
+RESULTS = tables.RESULTS
 MEASURED = [path for path in sorted(RESULTS.iterdir()) if not path.name.startswith(("prior_matching", "divergences"))]
 
 
@@ -46,9 +46,9 @@ def test_numbers_are_counted_again_from_the_evidence(folder):
 
 
 def test_the_tables_are_those_of_the_results():
-    assert (reproduce.ROOT / "RESULTS.md").read_text() == reproduce.markdown()
+    assert (reproduce.ROOT / "RESULTS.md").read_text() == tables.markdown()
     page = reproduce.README.read_text()
-    assert page == reproduce.inserted(page, reproduce.BEGIN, reproduce.END, reproduce.headlines())
+    assert page == tables.inserted(page, reproduce.BEGIN, reproduce.END, tables.headlines())
 
 
 @pytest.mark.parametrize("name", reproduce.ITEMS)
@@ -64,20 +64,20 @@ def test_the_command_of_an_item_has_its_options(name):
 
 
 def test_a_run_measures_the_items_whose_options_it_had():
-    item, recorded = reproduce.ITEMS["table3-views-16-stretched"], reproduce.results()
-    (name,) = reproduce.measured(item, recorded)
+    item, recorded = reproduce.ITEMS["table3-views-16-stretched"], tables.results()
+    (name,) = tables.measured(item, recorded)
     final = recorded[name]
 
     def measures(**changed):
         config = {option: value for option, value in {**final["config"], **changed}.items() if value is not None}
-        return bool(reproduce.measured(item, {"one": {**final, "config": config}}))
+        return bool(tables.measured(item, {"one": {**final, "config": config}}))
 
     assert measures() and measures(seed=7) and measures(epochs=1)
     assert not any(measures(**{option: 99}) for option in ("dataset", *item.options))
     # What the code of its time had no option for, it did not do; what the item asks for, it then did not do either.
     assert measures(restarts=None) and not measures(view_stretch=None)
-    assert not reproduce.measured(item, {"one": {**final, "experiment": "semi_supervised"}})
-    assert not reproduce.measured(item, {"one": {**final, "metrics": {}}})
+    assert not tables.measured(item, {"one": {**final, "experiment": "semi_supervised"}})
+    assert not tables.measured(item, {"one": {**final, "metrics": {}}})
 
 
 def test_a_fresh_seed_is_compared_with_the_seeds_before():
@@ -85,7 +85,7 @@ def test_a_fresh_seed_is_compared_with_the_seeds_before():
     half = 9.9248 * np.sqrt(1 + 1 / 3)
     assert reports.prediction_interval([1.0, 2.0, 3.0]) == pytest.approx((2 - half, 2 + half), abs=1e-3)
     # By hand, of seeds 0 to 2 in the results: 1.06, 1.08 and 1.05 %, so 1.063 ± 9.9248 · 0.0153 · √(4 / 3).
-    (line,) = [line for line in reproduce.markdown().splitlines() if line.startswith("- Table 2, 100 labels, other")]
+    (line,) = [line for line in tables.markdown().splitlines() if line.startswith("- Table 2, 100 labels, other")]
     assert "seed 3: **1.23**, inside of 0.888 to 1.24, of seeds 0 to 2" in line
 
 
