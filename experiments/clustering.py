@@ -31,7 +31,7 @@ import numpy as np
 from aae_jax import configs
 from aae_jax.checks import check_count
 from aae_jax.data import Dataset
-from aae_jax.evaluation import error_rate, hungarian_error, majority_vote_error
+from aae_jax.evaluation import error_rate, head_examples, hungarian_error, majority_vote_error
 from experiments import command_line, reports, restarts, training
 from experiments.restarts import RestartOptions
 
@@ -132,7 +132,7 @@ def _judge(
     probabilities = training.encoded(model, params, dataset.validation)["category"]
     evidence = {
         f"{AAE}/restart_loss": trained[AAE].losses,
-        "head": np.where(dataset.validation.label[:, None] >= 0, probabilities, -1).argmax(0).astype(np.int32),
+        "head": np.asarray(head_examples(probabilities, dataset.validation.label), np.int32),
         "validation_cluster": probabilities.argmax(-1).astype(np.int16),
         "validation_label": dataset.validation.label.astype(np.int16),
         "cluster": training.encoded(model, params, dataset.test)["category"].argmax(-1).astype(np.int16),

@@ -209,11 +209,12 @@ def write_final(
 
 
 def seed_logs(folder: Path) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """The logs of a run, `{model: {"seed_0": lines of its metrics.jsonl, ...}}`, seeds in order."""
+    """The logs of a run, `{model: {"seed 3": lines of its metrics.jsonl, ...}}`, seeds in order, by their numbers."""
+    first = runs.read_json(folder / "config.json")["seed"]
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for seed in sorted(folder.glob("seed_*"), key=index_of):
         for path in sorted(seed.glob("*/metrics.jsonl")):
-            found.setdefault(path.parent.name, {})[seed.name] = logs(path)
+            found.setdefault(path.parent.name, {})[f"seed {first + index_of(seed)}"] = logs(path)
     return found
 
 

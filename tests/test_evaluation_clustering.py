@@ -9,6 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from aae_jax.data import load
 from aae_jax.evaluation import (
     error_rate,
+    head_examples,
     head_rule,
     head_rule_error,
     hungarian_error,
@@ -34,6 +35,7 @@ VALIDATION_LABEL = np.array([7, 5, 8, 7, 6])
 
 def test_head_rule_by_hand():
     assert head_rule(VALIDATION, VALIDATION_LABEL).tolist() == [5, 8, 6]
+    assert head_examples(VALIDATION, VALIDATION_LABEL).tolist() == [1, 2, 4]
     # Without the label of row 1 the surest of cluster 0 is row 3.
     assert head_rule(VALIDATION, np.where(np.arange(5) == 1, -1, VALIDATION_LABEL)).tolist() == [7, 8, 6]
     # Of two that a cluster is as sure of, the first.

@@ -23,6 +23,8 @@ def test_values_are_compared_by_the_last_error_on_validation_images(tmp_path, mo
         lines = reports.logs(tmp_path / "run" / value / "seed_0" / "clustering_aae" / "metrics.jsonl")
         assert [line["epoch"] for line in lines] == [1, 2]
         assert errors == {"clustering_aae": [lines[-1]["validation/error"]]}
+        # Pictures name a seed by its own number, not by that of its folder.
+        assert list(reports.seed_logs(tmp_path / "run" / value)["clustering_aae"]) == [f"seed {value}"]
         config = json.loads((tmp_path / "run" / value / "final.json").read_text())["config"]
         assert (config["seed"], config["width"]) == (int(value), 8)
     assert found["errors"]["3"] != found["errors"]["4"]

@@ -15,6 +15,7 @@ What looks at all pairs of rows does so in blocks, in bounded memory.
 
 from aae_jax.evaluation.clustering import (
     error_rate,
+    head_examples,
     head_rule,
     head_rule_error,
     hungarian_error,
@@ -57,6 +58,7 @@ __all__ = [
     "error_rate",
     "fine_sigmas",
     "frechet_distance",
+    "head_examples",
     "head_rule",
     "head_rule_error",
     "hole_fraction",

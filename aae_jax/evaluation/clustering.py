@@ -13,6 +13,7 @@ from aae_jax.evaluation.distances import map_rows, squared_distances
 
 __all__ = [
     "error_rate",
+    "head_examples",
     "head_rule",
     "head_rule_error",
     "hungarian_error",
@@ -47,18 +48,43 @@ def error_rate(prediction: ArrayLike, label: ArrayLike) -> float:
     return float(np.mean((prediction != label)[_known(label)]))
 
 
-def head_rule(probabilities: ArrayLike, label: ArrayLike) -> jax.Array:
-    """Label of each cluster by the paper's rule: that of the example which the cluster is surest of.
+def head_examples(probabilities: ArrayLike, label: ArrayLike) -> jax.Array:
+    """The labeled example that each cluster is surest of: its index.
 
     Of several that it is as sure of, to the last bit, the first one counts: a cluster may be sure of hundreds. It can
-    be traced; where no row is labeled, every cluster's label is −1.
+    be traced; where no row is labeled, it is the first row.
 
     Args:
         probabilities: ``[N, K]``, q(y given x) of validation examples.
         label: ``[N]``, −1 where unknown.
 
     Returns:
-        ``[K]`` class indices.
+        ``[K]`` indices of rows.
+
+    Raises:
+        ValueError: if the shapes do not fit, or labels are no integers.
+
+    Example:
+        >>> head_examples([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]], [5, 5, 8]).tolist()
+        [0, 2]
+    """
+    label = jnp.asarray(label)
+    check_axes("probabilities", probabilities, "[N, K]")
+    check_axes("label", label, "[N]")
+    check_rows(probabilities=probabilities, label=label)
+    check_integers("label", label)
+    return jnp.argmax(jnp.where(label[:, None] >= 0, jnp.asarray(probabilities), -1), axis=0)
+
+
+def head_rule(probabilities: ArrayLike, label: ArrayLike) -> jax.Array:
+    """Label of each cluster by the paper's rule: that of the example which the cluster is surest of.
+
+    Args:
+        probabilities: see `head_examples`.
+        label: see there.
+
+    Returns:
+        ``[K]`` class indices; where no row is labeled, every cluster's label is −1.
 
     Raises:
         ValueError: if the shapes do not fit, or labels are no integers.
@@ -70,13 +96,7 @@ def head_rule(probabilities: ArrayLike, label: ArrayLike) -> jax.Array:
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, section 6.
     """
-    label = jnp.asarray(label)
-    check_axes("probabilities", probabilities, "[N, K]")
-    check_axes("label", label, "[N]")
-    check_rows(probabilities=probabilities, label=label)
-    check_integers("label", label)
-    known = jnp.where(label[:, None] >= 0, jnp.asarray(probabilities), -1)
-    return label[jnp.argmax(known, axis=0)]
+    return jnp.asarray(label)[head_examples(probabilities, label)]
 
 
 def head_rule_error(

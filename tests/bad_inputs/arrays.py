@@ -370,12 +370,20 @@ EVALUATION_CASES = [
         },
     ),
     *cases(
-        "evaluation.head_rule",
+        "evaluation.head_examples",
         {
-            "a matrix": (lambda: evaluation.head_rule(NAMES, NAMES), "probabilities must be [N, K]", "(64,)"),
-            "a label each": (lambda: evaluation.head_rule(PROBABILITIES, NAMES[:9]), "label has 9 rows", "64"),
-            "labels whole": (lambda: evaluation.head_rule(PROBABILITIES, NAMES / 2), "label are float", "integers"),
+            "a matrix": (lambda: evaluation.head_examples(NAMES, NAMES), "probabilities must be [N, K]", "(64,)"),
+            "a label each": (lambda: evaluation.head_examples(PROBABILITIES, NAMES[:9]), "label has 9 rows", "64"),
+            "labels whole": (
+                lambda: evaluation.head_examples(PROBABILITIES, NAMES / 2),
+                "label are float",
+                "expected integers",
+            ),
         },
+    ),
+    *cases(
+        "evaluation.head_rule",
+        {"what head_examples checks": (lambda: evaluation.head_rule(NAMES, NAMES), "must be [N, K]", "(64,)")},
     ),
     *cases(
         "evaluation.head_rule_error",
