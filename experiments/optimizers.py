@@ -1,6 +1,6 @@
 """The optimizers of the experiments: the paper's descent in steps, and Adam along a cosine."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 
 import jax.numpy as jnp
@@ -54,7 +54,11 @@ def adam(rates: Mapping[str, float] = RATES, *, first_decay: Mapping[str, float]
 
 
 def sgd(
-    rates: Mapping[str, float], *, drops: Sequence[int], starts: Mapping[str, int] = MappingProxyType({})
+    rates: Mapping[str, float],
+    *,
+    drops: Sequence[int],
+    starts: Mapping[str, int] = MappingProxyType({}),
+    constant: Collection[str] = (),
 ) -> OptimizersOf:
     """Stochastic gradient descent with the paper's momenta, all rates divided by ten at some epochs.
 
@@ -62,6 +66,7 @@ def sgd(
         rates: first learning rates by phase.
         drops: epochs after which the rates are divided by ten.
         starts: by phase, epochs in which its rate is still 0.
+        constant: phases whose rates the drops leave as they are.
 
     Raises:
         ValueError: for a negative rate or start, or if the drops do not rise from at least 1; when called, for a phase
@@ -78,7 +83,7 @@ def sgd(
         factors = {steps_per_epoch * drop: 0.1 for drop in drops}
 
         def rate(phase: str) -> optax.Schedule:
-            falling = optax.piecewise_constant_schedule(rates[phase], factors)
+            falling = optax.piecewise_constant_schedule(rates[phase], None if phase in constant else factors)
             start = steps_per_epoch * starts.get(phase, 0)
             return (lambda count: jnp.where(count < start, 0.0, falling(count))) if start else falling
 

@@ -270,6 +270,8 @@ class CategoryOptions(PaperOptions):
     """Pixels of the side of a square, anywhere, that is set to 0 in that view; 0 for no square."""
     view_rate: float = 0.01
     """First learning rate of that phase; momentum 0.9."""
+    constant_view_rate: bool = False
+    """Whether that rate stays when the others fall, so that views settle what is left undecided."""
     smoothness_radius: float = 0.0
     """How far around an image its category is to be the same, a Euclidean distance over all pixels (virtual
     adversarial training); 0 for no such phase, as in the paper."""
@@ -285,7 +287,9 @@ class CategoryOptions(PaperOptions):
 
     def optimizers(self) -> OptimizersOf:
         """Stochastic gradient descent, see `PaperOptions`; smoothness begins at its epoch."""
-        return optimizers.sgd(self.rates(), drops=self.drops, starts={"smoothness": self.smoothness_start})
+        constant = ("invariance",) if self.constant_view_rate else ()
+        starts = {"smoothness": self.smoothness_start}
+        return optimizers.sgd(self.rates(), drops=self.drops, starts=starts, constant=constant)
 
     def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
         """A model of the paper's networks for a data set; see `Options`."""

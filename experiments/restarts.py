@@ -1,6 +1,6 @@
 """Several trainings of each seed, where chance decides what one ends in; one of them counts.
 
-It is the one whose own losses are least in its last epoch, each weighed by the rate at which it descends: that
+It is the one whose own losses are least in its last epoch, each weighed by the first rate at which it descends: that
 reconstructs best and changes its mind least between views of an image, as the rates have it. The classes of images
 that are judged have no part in it.
 """

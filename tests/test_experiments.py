@@ -100,10 +100,12 @@ def test_a_table_is_trained_standardized_and_loaded_in_its_own_units(tmp_path):
 
 
 def test_rates_begin_and_fall_at_their_epochs():
-    descent = optimizers.sgd({"generator": 0.5, "smoothness": 1.0}, drops=(3,), starts={"smoothness": 2})
-    phases = [Phase(name, ("encoder",), lambda params, keys, batch: None) for name in ("generator", "smoothness")]
+    rates = {"generator": 0.5, "smoothness": 1.0, "invariance": 2.0}
+    descent = optimizers.sgd(rates, drops=(3,), starts={"smoothness": 2}, constant=("invariance",))
+    phases = [Phase(name, ("encoder",), lambda params, keys, batch: None) for name in rates]
     of_phase = descent(Model({}, tuple(phases)), 10, 5)
-    for name, expected in (("generator", [0.5, 0.5, 0.05]), ("smoothness", [0.0, 1.0, 0.1])):
+    all_expected = {"generator": [0.5, 0.5, 0.05], "smoothness": [0.0, 1.0, 0.1], "invariance": [2.0, 2.0, 2.0]}
+    for name, expected in all_expected.items():
         momentum = optimizers.MOMENTA[name]
         state, steps = of_phase[name].init(jnp.zeros(())), []
         for _ in range(50):
