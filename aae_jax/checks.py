@@ -146,6 +146,15 @@ def check_key(name: str, value: Any) -> None:
         raise ValueError(f"{name} is {_short(value)}; expected a key, such as jax.random.key(0) makes.")
 
 
+def check_row_keys(keys: Any) -> None:
+    """A typed PRNG key for each row."""
+    check_key("keys", keys)
+    if np.ndim(keys) != 1:
+        raise ValueError(
+            f"keys has shape {np.shape(keys)}; expected [B], a key a row, such as aae_jax.row_keys makes."
+        )
+
+
 def one_line(text: object) -> str:
     """What another library says, for a message of ours: an error without words by its type."""
     return " ".join(str(text).split()) or type(text).__name__

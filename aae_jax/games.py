@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from aae_jax import corruption
-from aae_jax.checks import check_count, check_function, check_instance, check_number
+from aae_jax.checks import check_choice, check_count, check_function, check_instance, check_number
 from aae_jax.keys import derive
 from aae_jax.types import Batch, Game, Keys, Network, Params, Prior
 from aae_jax.wiring import Autoencoder, one_hot
@@ -29,11 +29,13 @@ def code_game(network: str, discriminator: Network, prior: Prior, functions: Aut
         code: the code's name.
 
     Raises:
-        ValueError: if a part is not what it is called; when called, if the discriminator has not one score a row.
+        ValueError: if a part is not what it is called, or there is no such code; when called, if the discriminator
+            has not one score a row.
     """
     check_instance("discriminator", discriminator, Network, "aae_jax.networks")
     check_instance("prior", prior, Prior, "aae_jax.priors")
     check_instance("functions", functions, Autoencoder, "aae_jax.wiring.autoencoder")
+    check_choice("code", code, functions.codes)
 
     def real(params: Params, keys: Keys, batch: Batch) -> jax.Array:
         return jax.vmap(prior.sample)(derive(keys.draw, code), jnp.full(len(batch.label), -1))

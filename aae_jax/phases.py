@@ -63,10 +63,12 @@ def regularization(
         generator_loss: `fake_score -> loss`, elementwise on logits.
 
     Returns:
-        The phases "discriminator" (metrics "loss", "accuracy") and "generator".
+        The phases "discriminator" (metrics "loss", of all games together, and "accuracy", their mean) and "generator"
+        ("loss", of all together). How each game stands, its certificate says: `aae_jax.certificates`.
 
     Raises:
-        ValueError: if there is no game, `generator_loss` is no function or `trains` are no names.
+        ValueError: if there is no game, two have one discriminator, which also must not make the fakes,
+            `generator_loss` is no function or `trains` are no names.
 
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, section 2.
@@ -76,6 +78,9 @@ def regularization(
     if isinstance(games, Game) or not games or not all(isinstance(game, Game) for game in games):
         kinds = [type(game).__name__ for game in games]
         raise ValueError(f"games is a {type(games).__name__} of {kinds}; expected one Game or more in a list.")
+    discriminators = [game.network for game in games]
+    if len({*discriminators}) < len(discriminators):
+        raise ValueError(f"The games' discriminators are {discriminators}; expected another name for each.")
 
     def discriminator_loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
         total, accuracy = jnp.zeros(()), jnp.zeros(())
@@ -92,8 +97,10 @@ def regularization(
             total += generator_loss(game.discriminate(params, fake, batch)).mean()
         return total, {}
 
-    discriminators = [game.network for game in games]
-    return (_phase("discriminator", discriminators, discriminator_loss), _phase("generator", trains, deception_loss))
+    phases = _phase("discriminator", discriminators, discriminator_loss), _phase("generator", trains, deception_loss)
+    if judges := sorted({*discriminators} & {*trains}):
+        raise ValueError(f"trains holds {judges}, discriminators; expected the networks that are to deceive them.")
+    return phases
 
 
 def _fakes(games: Sequence[Game], params: Params, keys: Keys, batch: Batch) -> list[jax.Array]:

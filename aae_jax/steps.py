@@ -3,13 +3,13 @@
 Nothing here knows what an adversarial autoencoder is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from aae_jax.checks import check_floats, check_function, check_instance, check_integers, check_key, check_rows
+from aae_jax.checks import check_floats, check_function, check_instance, check_integers, check_row_keys, check_rows
 from aae_jax.keys import derive
 from aae_jax.types import (
     Algorithm,
@@ -101,6 +101,11 @@ def algorithm(
             raise ValueError(
                 f"The phase {name!r} trains {unknown}; the model's networks are {sorted(model.networks)}."
             )
+    if not isinstance(optimizers, Mapping):
+        raise ValueError(
+            f"optimizers is a {type(optimizers).__name__}; expected a dictionary of one for each phase, by its name: "
+            f"{sorted(phases)}."
+        )
     if set(optimizers) != set(phases):
         raise ValueError(
             f"Optimizers are given for {sorted(optimizers)}; the model's phases are {sorted(phases)}. "
@@ -131,7 +136,7 @@ def algorithm(
 
 
 def _check_batch(keys: jax.Array, batch: Batch) -> None:
-    check_key("keys", keys)
+    check_row_keys(keys)
     check_instance("batch", batch, Batch, "aae_jax.Batch(input, image, label)")
     check_rows(keys=keys, image=batch.image, label=batch.label)
     for image in (batch.input, batch.image):

@@ -10,8 +10,7 @@ Example:
     >>> from aae_jax.phases import reconstruction, regularization
     >>> def two_part_aae(encoder, decoder, discriminators, *, priors, likelihood):
     ...     parts = {name: heads.deterministic(prior.size) for name, prior in priors.items()}
-    ...     functions = autoencoder(encoder, decoder, parts, likelihood,
-    ...                             decoder_input=lambda params, codes, label: (codes["place"], codes["shape"]))
+    ...     functions = autoencoder(encoder, decoder, parts, likelihood)
     ...     games, judges = code_games(discriminators, priors, functions)
     ...     first = reconstruction(functions.terms, functions.trains)
     ...     phases = (first, *regularization(games, ["encoder"]))
@@ -37,6 +36,7 @@ from aae_jax.checks import (
     check_function,
     check_instance,
     check_integers,
+    check_row_keys,
     check_rows,
 )
 from aae_jax.keys import derive
@@ -59,6 +59,7 @@ class Autoencoder(NamedTuple):
     """An encoder and a decoder with their heads and likelihood, as functions of params.
 
     Attributes:
+        codes: their names, in the heads' order.
         networks: "encoder" and, where there is one, "decoder"; what else reconstruction is to train.
         raw_codes: `(params, keys [B], input) -> {name: [B, head.size]}`, what the heads read.
         heads_sample: `(keys [B], raw codes) -> codes`.
@@ -70,6 +71,7 @@ class Autoencoder(NamedTuple):
         inputs: see `Model`.
     """
 
+    codes: tuple[str, ...]
     networks: dict[str, Network]
     raw_codes: Callable[[Params, jax.Array, jax.Array], Codes]
     heads_sample: Callable[[jax.Array, Codes], Codes]
@@ -95,18 +97,13 @@ class Autoencoder(NamedTuple):
         return self.raw_codes(params, keys, image)["category"]
 
 
-def _style_input(params: Params, codes: Codes, label: jax.Array) -> tuple[jax.Array, ...]:
-    del params, label
-    return (codes["style"],)
-
-
 def autoencoder(
     encoder: Network,
     decoder: Network | None,
     heads: Mapping[str, Head],
     likelihood: Likelihood | None,
     *,
-    decoder_input: DecoderInput = _style_input,
+    decoder_input: DecoderInput | None = None,
     noise_size: int = 0,
 ) -> Autoencoder:
     """Wires an encoder to its heads, and a decoder to its likelihood.
@@ -116,12 +113,12 @@ def autoencoder(
         decoder: reads `decoder_input`; None where nothing is reconstructed.
         heads: by the name of their code.
         likelihood: reads the decoder's raw output.
-        decoder_input: `(params, codes, label) -> inputs`; the style alone by default.
+        decoder_input: `(params, codes, label) -> inputs`, a tuple; every code, in the heads' order, where None.
         noise_size: numbers of standard normal noise beside the image. `encode_mean` puts zeros there.
 
     Raises:
         ValueError: if a part is not what it is called, or there are no heads; when called, if the encoder's output is
-            not as long as the heads together.
+            not as long as the heads together, or `decoder_input` gives no tuple.
     """
     check_instance("encoder", encoder, Network, "aae_jax.networks")
     if not heads:
@@ -131,7 +128,8 @@ def autoencoder(
     if decoder is not None:
         check_instance("decoder", decoder, Network, "aae_jax.networks")
         check_instance("likelihood", likelihood, Likelihood, "aae_jax.likelihoods")
-    check_function("decoder_input", decoder_input, "(params, codes, label) -> inputs")
+    if decoder_input is not None:
+        check_function("decoder_input", decoder_input, "(params, codes, label) -> inputs")
     check_count("noise_size", noise_size, 0)
     size = sum(head.size for head in heads.values())
     ends = [sum(head.size for head in list(heads.values())[: i + 1]) for i in range(len(heads) - 1)]
@@ -170,13 +168,21 @@ def autoencoder(
     inputs = {"encoder": lambda params, batch: encoder_inputs(batch.image, None)}
     encoding = (raw_codes, heads_sample, generate, encode, encode_mean)
     if decoder is None or likelihood is None:
-        return Autoencoder(networks, *encoding, None, None, inputs)
+        return Autoencoder((*heads,), networks, *encoding, None, None, inputs)
+
+    def decoder_inputs(params: Params, codes: Codes, label: jax.Array) -> tuple[jax.Array, ...]:
+        if decoder_input is None:
+            return tuple(codes[name] for name in heads)
+        given = decoder_input(params, codes, label)
+        if not isinstance(given, tuple):
+            raise ValueError(f"decoder_input gave a {type(given).__name__}; expected a tuple of the decoder's inputs.")
+        return given
 
     def decode_raw(params: Params, codes: Codes, label: jax.Array) -> jax.Array:
         if missing := [name for name in heads if name not in codes]:
             raise ValueError(f"codes has {sorted(codes)}; expected {[*heads]}, and {missing} is missing.")
         check_rows(**codes, label=label)
-        return decoder.apply(params["decoder"], *decoder_input(params, codes, label))
+        return decoder.apply(params["decoder"], *decoder_inputs(params, codes, label))
 
     def decode(params: Params, codes: Codes, label: jax.Array) -> jax.Array:
         return jax.vmap(likelihood.mean)(decode_raw(params, codes, label))
@@ -185,8 +191,8 @@ def autoencoder(
         return jax.vmap(likelihood.nll)(decode_raw(params, codes, label), image)
 
     networks = {"encoder": encoder, "decoder": decoder}
-    inputs["decoder"] = lambda params, batch: decoder_input(params, encode_mean(params, batch.image), batch.label)
-    return Autoencoder(networks, *encoding, decode, nll, inputs)
+    inputs["decoder"] = lambda params, batch: decoder_inputs(params, encode_mean(params, batch.image), batch.label)
+    return Autoencoder((*heads,), networks, *encoding, decode, nll, inputs)
 
 
 def one_hot(label: jax.Array, num_classes: int) -> jax.Array:
@@ -221,6 +227,7 @@ def prior_sampler(
         check_instance(f"The prior of {name}", prior, Prior, "aae_jax.priors")
 
     def sample(params: Params, keys: jax.Array, label: jax.Array) -> jax.Array:
+        check_row_keys(keys)
         check_rows(keys=keys, label=label)
         check_integers("label", label)
         codes = {name: jax.vmap(prior.sample)(derive(keys, name), label) for name, prior in priors.items()}

@@ -50,11 +50,7 @@ def semi_supervised_aae(
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, figure 8, table 2 and appendix A.2.
     """
-
-    def decoder_input(params: Params, codes: Codes, label: jax.Array) -> tuple[jax.Array, ...]:
-        return codes["style"], codes["category"]
-
-    functions = autoencoder(encoder, decoder, _style_and_category(priors), likelihood, decoder_input=decoder_input)
+    functions = autoencoder(encoder, decoder, _style_and_category(priors), likelihood)
     games, networks = code_games(discriminators, priors, functions)
     phases = (
         reconstruction(functions.terms, functions.trains),

@@ -539,6 +539,16 @@ PHASE_CASES = [
                 "generator_loss is 'minimax'",
                 "losses.minimax_generator_loss",
             ),
+            "a judge each": (
+                lambda: phases.regularization([*AAE.games, *AAE.games], ["encoder"]),
+                "discriminators are",
+                "another name for each",
+            ),
+            "judges that are not deceived": (
+                lambda: phases.regularization(AAE.games, ["encoder", AAE.games[0].network]),
+                "trains holds",
+                "to deceive them",
+            ),
             "names in a list": (
                 lambda: phases.regularization(AAE.games, "encoder"),
                 "trains is 'encoder'",
@@ -608,6 +618,11 @@ PHASE_CASES = [
         {
             "a model": (lambda: algorithm("aae", {}), "model is 'aae'", "expected a Model"),
             "an optimizer each": (lambda: algorithm(AAE, {}), "given for []", "exactly one optimizer per phase"),
+            "optimizers by phase": (
+                lambda: algorithm(AAE, optax.sgd(0.1)),
+                "optimizers is a GradientTransformation",
+                "'reconstruction'",
+            ),
             "no other optimizer": (
                 lambda: algorithm(AAE, {**OPTIMIZERS, "speed": optax.sgd(0.1)}),
                 "'speed'",
@@ -652,6 +667,7 @@ PHASE_CASES = [
                 "image is int32",
                 "expected floats",
             ),
+            "a key a row": (lambda: first_step(keys=KEYS[0]), "keys has shape ()", "aae_jax.row_keys"),
             "as many labeled rows": (
                 lambda: first_step(batch=BATCH._replace(labeled=Batch(IMAGE[:2], IMAGE[:2], LABEL[:2]))),
                 "image has 2 rows",
@@ -693,6 +709,13 @@ WIRING_CASES = [
                 "decoder_input is 'style'",
                 "a function",
             ),
+            "decoder inputs in a tuple": (
+                lambda: wiring.autoencoder(
+                    ENCODER, DECODER, HEAD, BERNOULLI, decoder_input=lambda params, codes, label: codes["style"]
+                ).decode(params(AAE), {"style": jnp.zeros((3, 2))}, LABEL),
+                "decoder_input gave a",
+                "a tuple",
+            ),
         },
     ),
     *cases(
@@ -704,6 +727,11 @@ WIRING_CASES = [
                 lambda: games.code_game("judge", JUDGE, GAUSSIAN, AE, "style"),
                 "functions is a Model",
                 "expected an Autoencoder",
+            ),
+            "a code that is there": (
+                lambda: games.code_game("judge", JUDGE, GAUSSIAN, FUNCTIONS, "stile"),
+                "code is 'stile'",
+                "Did you mean 'style'?",
             ),
             "one score a row": (
                 lambda: of_judge(ENCODER).discriminate({"judge": params(AE)["encoder"]}, IMAGE, BATCH),
