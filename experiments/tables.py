@@ -58,7 +58,8 @@ def markdown() -> str:
         "Made by `python -m experiments.reproduce --write` from the files in `experiments/results`: there is the",
         "evidence of each number, with its config and its machine, and of newer runs a picture of the errors of each",
         "seed against epochs. Ours is mean ± standard deviation over seeds; minutes are those of training, of all",
-        "seeds and models together, by the clock, whatever else the machine did.",
+        "seeds and models together, by the clock, whatever else the machine did. An item is run again by",
+        "`python -m experiments.reproduce --run ITEM --preset PRESET --seeds N`.",
     ]
     heading = "| item | | paper | best public code | ours | seeds | preset | epochs | device | minutes | commit |"
     for table in dict.fromkeys(item.table for item in ITEMS.values()):
