@@ -16,7 +16,7 @@ the paper has it at 50 of 1500. Batch norm in the encoder and input dropout are 
 the heads is not certain: here it does. The preset best adds what the paper does not have: an image and another view of
 it, turned, slanted, stretched and moved at random, are to be of one cluster; at a rate so low that clusters still
 change their minds, which stays when the others fall, so that views decide in the end. Which clusters a training ends
-in is chance: each seed is trained three times, and the one counts whose own losses are least.
+in is chance: each seed is trained three times, and the one counts that reconstructs best.
 """
 
 import dataclasses

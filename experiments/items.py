@@ -351,11 +351,11 @@ REMARKS = {
         "many classes; with it they are whole, but some hold two classes, and those are most of the error. Stretched "
         "by a tenth at most, 4 and 9 are split by how wide they are written, not by class; so does virtual "
         "adversarial training, in more epochs. Stretched by three tenths, it is chance which classes share a cluster, "
-        "if any. Of three trainings the one whose own losses are least, for which no label is needed, is rarely one "
-        "that mixes many; the runs at a falling rate chose by reconstruction of validation images alone. Either rule "
-        "was settled on by errors on validation images. At a rate that does not fall, clusters are named as most of "
-        "their images would name them. Not reached: the paper's number for 30 clusters. In one of three seeds the "
-        "losses of a training that mixes classes are least, by less than a thousandth."
+        "if any. Of three trainings the one that reconstructs best, for which no label is needed, is rarely one that "
+        "mixes many; the run at a rate that does not fall chose by the sum of its losses, which a training with mixed "
+        "classes may win, since views agree on them. Rules were settled on by errors on validation images. At a rate "
+        "that does not fall, clusters are named as most of their images would name them. Not reached: the paper's "
+        "number for 30 clusters. In one of three seeds a training was chosen that mixes classes."
     ),
     FIGURE_4: (
         "What mattered in the mixture: that the encoder's inputs are moved at random; but its codes fill the "

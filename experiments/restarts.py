@@ -1,12 +1,12 @@
 """Several trainings of each seed, where chance decides what one ends in; one of them counts.
 
-It is the one whose own losses are least in its last epoch, each weighed by the first rate at which it descends: that
-reconstructs best and changes its mind least between views of an image, as the rates have it. The classes of images
-that are judged have no part in it.
+It is the one that reconstructs its training images best in its last epoch: where a category tells more of an image,
+the style has less to tell. Agreement between views would favor trainings that put two classes into one category, since
+nothing is agreed upon as easily. The classes of images that are judged have no part in it.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -20,7 +20,6 @@ from experiments.options import CategoryOptions
 
 __all__ = ["Choice", "RestartOptions", "chosen", "names", "train"]
 
-_GAMES = ("discriminator", "generator")
 _APART = 10_000
 """How far the seed of a restart is from that of the one before."""
 
@@ -32,8 +31,8 @@ class RestartOptions(CategoryOptions):
     JUDGING: ClassVar[tuple[str, ...]] = ("restarts",)
 
     restarts: int = 0
-    """Further trainings of each seed, from the seeds 10,000 later and so on; of all of them the one counts whose own
-    losses are least in the last epoch. A finished run can have more of them."""
+    """Further trainings of each seed, from the seeds 10,000 later and so on; of all of them the one counts that
+    reconstructs training images best in its last epoch. A finished run can have more of them."""
 
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
@@ -59,7 +58,7 @@ class Choice(NamedTuple):
     trained: training.Trained
     """The one that was chosen."""
     losses: np.ndarray
-    """Of each of them, what the choice was made by; NaN where it has diverged. It is evidence, see `chosen`."""
+    """The nll of each, by which the choice was made; NaN where it has diverged. It is evidence, see `chosen`."""
 
 
 def names(config: RestartOptions, name: str) -> list[str]:
@@ -119,15 +118,9 @@ def _choose(
     logs = [config.out / f"seed_{index}" / of_restart / "metrics.jsonl" for of_restart in names(config, name)]
     losses = np.array(
         [
-            np.nan if one is None else _loss(config, reports.logs(log)[-1])
+            np.nan if one is None else reports.logs(log)[-1]["reconstruction/nll"]
             for one, log in zip(trained, logs, strict=True)
         ]
     )
     best = None if np.isnan(losses).all() else trained[int(np.nanargmin(losses))]
     return best and Choice(best, losses)
-
-
-def _loss(config: RestartOptions, line: Mapping[str, Any]) -> float:
-    """Of all phases but the games', whose losses say no more than who is ahead."""
-    rates = {f"{phase}/loss": rate for phase, rate in config.rates().items() if phase not in _GAMES}
-    return sum(rate * line[loss] for loss, rate in rates.items() if loss in line)
