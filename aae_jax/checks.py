@@ -28,6 +28,7 @@ __all__ = [
     "check_integers",
     "check_key",
     "check_number",
+    "check_row_keys",
     "check_rows",
     "check_shift_and_scale",
     "nearest",

@@ -155,6 +155,8 @@ def autoencoder(
         return {name: jax.vmap(head.sample)(derive(keys, name), raw[name]) for name, head in heads.items()}
 
     def encode(params: Params, keys: jax.Array, image: jax.Array) -> Codes:
+        check_row_keys(keys)
+        check_rows(keys=keys, image=image)
         return heads_sample(keys, raw_codes(params, keys, image))
 
     def generate(params: Params, keys: Keys, batch: Batch) -> Codes:

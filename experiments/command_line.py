@@ -39,6 +39,7 @@ def run(
     guarded(lambda: _check_names(arguments, type(default)))
     description = (sys.modules[main.__module__].__doc__ or "").strip()
     config = guarded(lambda: tyro.cli(type(default), default=default, args=arguments, description=description))
+    guarded(lambda: _check_needs(arguments, config))
     _repeat_bits()
     _cache_compilations()
     return guarded(lambda: _together(main, config))
@@ -80,6 +81,17 @@ def _check_names(arguments: Sequence[str], kind: Any) -> None:
         choices = _choices(hints.get(option))
         if choices and value is not None:
             check_choice(option, value, choices)
+
+
+def _check_needs(arguments: Sequence[str], config: Any) -> None:
+    """Options that were given and would do nothing, see `NEEDS` of `options.Options`."""
+    given = {word[2:].partition("=")[0].replace("-", "_") for word in arguments if word.startswith("--")}
+    for option, needed in getattr(config, "NEEDS", {}).items():
+        if option in given and getattr(config, option) and not getattr(config, needed):
+            raise ValueError(
+                f"{option} is {getattr(config, option)}, and does nothing while {needed} is 0; expected a "
+                f"--{needed.replace('_', '-')} above 0 beside it."
+            )
 
 
 def _choices(hint: Any) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The options that all experiments share, and what follows from them."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -63,6 +63,8 @@ class Options:
 
     JUDGING: ClassVar[tuple[str, ...]] = ()
     """Options that no training depends on: a finished run can be judged anew with others."""
+    NEEDS: ClassVar[Mapping[str, str]] = {}
+    """Options of something that another option, where it is 0, leaves out."""
 
     preset: Literal["laptop", "smoke", "paper"] = "laptop"
     """Gives the defaults of the others: minutes to an hour on two CPU cores, seconds, or the paper's as far as they
@@ -205,8 +207,6 @@ class PaperOptions(Options):
     """First learning rate of the reconstruction phase; momentum 0.9."""
     game_rate: float = 0.1
     """First learning rate of the discriminator and generator phases; momentum 0.1."""
-    classification_rate: float = 0.1
-    """First learning rate of the classification phase, where there is one; momentum 0.9."""
     dropout: float = 0.0
     """Fraction of the networks' inputs that is set to zero while training, after the noise."""
     standardize: bool = False
@@ -240,7 +240,7 @@ class PaperOptions(Options):
     def rates(self) -> dict[str, float]:
         """The first learning rates by phase."""
         games = dict.fromkeys(("discriminator", "generator"), self.game_rate)
-        return {**games, "reconstruction": self.reconstruction_rate, "classification": self.classification_rate}
+        return {**games, "reconstruction": self.reconstruction_rate}
 
     def optimizers(self) -> OptimizersOf:
         """Stochastic gradient descent with the paper's momenta, its rates falling at `drops`."""
@@ -259,8 +259,15 @@ class PaperOptions(Options):
 
 @dataclasses.dataclass(frozen=True)
 class CategoryOptions(PaperOptions):
-    """Options of the experiments whose models have categories, for two phases that the paper does not have."""
+    """Options of the experiments whose models have categories, for two phases that the paper does not have too."""
 
+    NEEDS: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("view_stretch", "view_rate", "constant_view_rate"), "view_amount"),
+        **dict.fromkeys(("smoothness_rate", "smoothness_start"), "smoothness_radius"),
+    }
+
+    classification_rate: float = 0.1
+    """First learning rate of the classification phase, where there is one; momentum 0.9."""
     view_amount: float = 0.0
     """How much an image is turned, slanted and moved at random for another view of it, whose category is to be the
     same: 1 for up to 15 degrees, a quarter of its height and 2 pixels; 0 for no such phase, as in the paper."""
@@ -283,7 +290,8 @@ class CategoryOptions(PaperOptions):
 
     def rates(self) -> dict[str, float]:
         """The first learning rates by phase."""
-        return {**super().rates(), "invariance": self.view_rate, "smoothness": self.smoothness_rate}
+        own = {"invariance": self.view_rate, "smoothness": self.smoothness_rate}
+        return {**super().rates(), "classification": self.classification_rate, **own}
 
     def optimizers(self) -> OptimizersOf:
         """Stochastic gradient descent, see `PaperOptions`; smoothness begins at its epoch."""

@@ -44,8 +44,8 @@ def invariant(model: Model, view: Corruption) -> Model:
     """
     probabilities = _probabilities(model)
     learns_classes = "classification" in [phase.name for phase in model.phases]
-    known = (lambda batch: batch.labeled) if learns_classes else (lambda batch: None)
-    return _with_phase(model, invariance(probabilities, ["encoder"], view, known=known))
+    known = {"known": lambda batch: batch.labeled} if learns_classes else {}
+    return _with_phase(model, invariance(probabilities, ["encoder"], view, **known))
 
 
 def _with_phase(model: Model, phase: Phase) -> Model:

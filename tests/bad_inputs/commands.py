@@ -106,18 +106,32 @@ PAPERS = {
     "drops rise": ("--drops 9 3", "drops is (9, 3)", "rising epochs"),
     "reconstruction rate >= 0": ("--reconstruction-rate -1", "rate of reconstruction is -1", "≥ 0"),
     "game rate no NaN": ("--game-rate nan", "is nan", "a number ≥ 0"),
-    "classification rate finite": ("--classification-rate inf", "rate of classification is inf", "≥ 0"),
     "dropout < 1": ("--dropout 1", "rate is 1", "fraction in [0, 1)"),
     "batch norm by name": ("--batch-norm encodr", "batch_norm is 'encodr'", "Did you mean 'encoder'?"),
     "batch norm of a batch": ("--batch-norm encoder --batch-size 1", "batch_size is 1", "one row is its own mean"),
 }
 CATEGORIES = {
+    "classification rate finite": ("--classification-rate inf", "rate of classification is inf", "≥ 0"),
     "view amount >= 0": ("--view-amount -1", "view_amount is -1.0", "a number ≥ 0"),
-    "view stretch < 1": ("--view-stretch 1", "view_stretch is 1.0", "a fraction in [0, 1)"),
-    "view cutout >= 0": ("--view-cutout -1", "view_cutout is -1", "integer ≥ 0"),
-    "view rate >= 0": ("--view-rate -1", "rate of invariance is -1", "≥ 0"),
+    "view stretch < 1": ("--view-amount 1 --view-stretch 1", "view_stretch is 1.0", "a fraction in [0, 1)"),
+    "view cutout >= 0": ("--view-amount 1 --view-cutout -1", "view_cutout is -1", "integer ≥ 0"),
+    "view rate >= 0": ("--view-amount 1 --view-rate -1", "rate of invariance is -1", "≥ 0"),
+    "view rate of views": (
+        "--view-amount 0 --view-rate 0.1",
+        "view_rate is 0.1, and does nothing",
+        "--view-amount above 0",
+    ),
     "smoothness radius >= 0": ("--smoothness-radius -1", "smoothness_radius is -1", "≥ 0"),
-    "smoothness start >= 0": ("--smoothness-start -1", "start of smoothness is -1", "integer ≥ 0"),
+    "smoothness start >= 0": (
+        "--smoothness-radius 1 --smoothness-start -1",
+        "start of smoothness is -1",
+        "integer ≥ 0",
+    ),
+    "smoothness rate of smoothness": (
+        "--smoothness-radius 0 --smoothness-rate=1",
+        "smoothness_rate is 1.0",
+        "--smoothness-radius above 0",
+    ),
 }
 IN_THE_WAY = {
     "folder below a file": ("--out FOLDER/file/run", "out is", "/file is a file"),

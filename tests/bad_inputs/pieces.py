@@ -716,6 +716,16 @@ WIRING_CASES = [
                 "decoder_input gave a",
                 "a tuple",
             ),
+            "a key a row": (
+                lambda: FUNCTIONS.encode(params(AE), KEYS[0], IMAGE),
+                "keys has shape ()",
+                "aae_jax.row_keys",
+            ),
+            "as many keys as images": (
+                lambda: FUNCTIONS.encode(params(AE), KEYS[:2], IMAGE),
+                "image has 3 rows",
+                "expected as many as keys, 2",
+            ),
         },
     ),
     *cases(
