@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.options import PLAINLY
 
-__all__ = ["ITEMS", "REMARKS", "Item"]
+__all__ = ["ITEMS", "PICTURES", "REMARKS", "Item"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -369,3 +369,13 @@ REMARKS = {
     ),
 }
 """By table: what the rows owe their numbers to, or lack."""
+PICTURES = {
+    TABLE_1: ("samples.png",),
+    TABLE_2: ("sheet.png",),
+    TABLE_3: ("clusters.png",),
+    FIGURE_2: ("codes.png", "sheets.png"),
+    FIGURE_4: ("codes.png", "walks.png"),
+    FIGURE_7: ("sheet.png",),
+    FIGURE_11: ("codes.png",),
+}
+"""By table: what its experiment draws that is like the paper's figures, or that a number does not say."""

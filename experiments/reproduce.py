@@ -27,8 +27,6 @@ from experiments.tables import RESULTS, headlines, inserted, markdown
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 BEGIN, END = "<!-- results -->", "<!-- end results -->"
-CURVES = ("errors.png", "curves.png")
-"""Pictures of a run that are kept: of each seed, error or loss against epochs."""
 PLACES = {"out", "data_dir", "manual_dir", "resume", "coordinator", "processes", "process"}
 """Options that say where things lie on one machine, and have no part in a result."""
 
@@ -118,7 +116,7 @@ def command(item: Item, options: Mapping[str, Any]) -> list[str]:
 
 
 def record(folder: Path, name: str) -> Path:
-    """Keeps what a finished run has measured, and the evidence of it, without the places of this machine.
+    """Keeps what a finished run has measured, drawn, and has as evidence, without the places of this machine.
 
     Args:
         folder: of the run.
@@ -152,7 +150,7 @@ def record(folder: Path, name: str) -> Path:
     kept = RESULTS / name
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
-    for path in [*evidence, *(folder / name for name in CURVES if (folder / name).exists())]:
+    for path in [*evidence, *folder.glob("*.png")]:
         shutil.copyfile(path, kept / path.name)
     runs.write_json(kept / "final.json", final)
     return kept

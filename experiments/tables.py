@@ -9,7 +9,7 @@ from typing import Any
 
 from aae_jax import runs
 from experiments import reports, search
-from experiments.items import ITEMS, REMARKS, Item
+from experiments.items import ITEMS, PICTURES, REMARKS, Item
 
 __all__ = ["RESULTS", "headlines", "inserted", "markdown", "measured", "results"]
 
@@ -56,10 +56,10 @@ def markdown() -> str:
         "# Results",
         "",
         "Made by `python -m experiments.reproduce --write` from the files in `experiments/results`: there is the",
-        "evidence of each number, with its config and its machine, and of newer runs a picture of the errors of each",
-        "seed against epochs. Ours is mean ± standard deviation over seeds; minutes are those of training, of all",
-        "seeds and models together, by the clock, whatever else the machine did. An item is run again by",
-        "`python -m experiments.reproduce --run ITEM --preset PRESET --seeds N`.",
+        "evidence of each number, with its config and its machine, and of newer runs pictures: of the errors of each",
+        "seed against epochs, and those below. Ours is mean ± standard deviation over seeds; minutes are those of",
+        "training, of all seeds and models together, by the clock, whatever else the machine did. An item is run",
+        "again by `python -m experiments.reproduce --run ITEM --preset PRESET --seeds N`.",
     ]
     heading = "| item | | paper | best public code | ours | seeds | preset | epochs | device | minutes | commit |"
     for table in dict.fromkeys(item.table for item in ITEMS.values()):
@@ -72,6 +72,7 @@ def markdown() -> str:
                 ]
         if table in REMARKS:
             text += ["", *textwrap.wrap(REMARKS[table], 119)]
+        text += _pictures(table, recorded)
     text += [
         "",
         "## Again with a fresh seed",
@@ -137,6 +138,18 @@ def _rows(item: Item, recorded: Mapping[str, dict[str, Any]]) -> Iterator[str]:
             f"{runs.machine(final['environment'])} | {minutes:.{0 if minutes >= 10 else 1}f} | "
             f"[{final['commit'][:7]}](experiments/results/{name}) |"
         )
+
+
+def _pictures(table: str, recorded: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    """Of the runs that kept a picture that of the one with the most items of the table, and of those the last."""
+    items = [item for item in ITEMS.values() if item.table == table]
+    of_runs = [name for item in items for name in measured(item, recorded)]
+    for picture in PICTURES.get(table, ()):
+        kept = [name for name in of_runs[::-1] if (RESULTS / name / picture).exists()]
+        if kept:
+            name = max(kept, key=kept.count)
+            yield from ("", f"![{Path(picture).stem} of {name}](experiments/results/{name}/{picture})", "")
+            yield f"*Test images and samples of `{name}`, seed {recorded[name]['config']['seed']}.*"
 
 
 def _fresh_seeds(recorded: Mapping[str, dict[str, Any]]) -> Iterator[str]:

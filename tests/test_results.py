@@ -89,6 +89,18 @@ def test_a_fresh_seed_is_compared_with_the_seeds_before():
     assert "seed 3: **1.23**, inside of 0.888 to 1.24, of seeds 0 to 2" in line
 
 
+def test_of_the_runs_with_a_picture_that_with_most_items_is_shown(tmp_path, monkeypatch):
+    recorded = tables.results()
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    for name in ("dimension_reduction_mnist_views", "dimension_reduction_mnist_unsupervised_chosen"):
+        assert name in recorded
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "codes.png").touch()
+    page = tables.markdown()
+    assert "(experiments/results/dimension_reduction_mnist_views/codes.png)" in page  # three panels, the other one
+    assert page.count("![") == 1
+
+
 def test_a_run_of_uncommitted_code_is_not_recorded(tmp_path):
     (tmp_path / "final.json").write_text(json.dumps({"dirty": True, "commit": "0" * 40}))
     with pytest.raises(ValueError, match="not committed"):
@@ -115,7 +127,7 @@ def test_places_of_a_machine_are_not_recorded(tmp_path, monkeypatch):
     assert kept["config"] == {"seed": 1, "dataset": "own.npz"}
     assert kept["command"] == "python -m experiments.clustering --seed 1 --epochs 2"
     assert {path.name for path in (tmp_path / "results" / "one").iterdir()} == {
-        *("final.json", "evidence_0.npz", "errors.png")
+        *("final.json", "evidence_0.npz", "errors.png", "samples.png")
     }
 
 
