@@ -37,8 +37,8 @@ class Config:
 
     run: str | None = None
     """Run the command of an item, by its name in the first column."""
-    preset: Literal["laptop", "smoke", "best", "paper"] = "laptop"
-    """Of the command that is run; some have no best."""
+    preset: Literal["laptop", "smoke", "best", "paper", "svhn"] = "laptop"
+    """Of the command that is run; some have no best, and only one has svhn."""
     seeds: int = 1
     """Of the command that is run."""
     data_dir: str | None = None
@@ -57,7 +57,7 @@ class Config:
     """Write RESULTS.md, and the table of the README."""
 
 
-PRESETS = command_line.preset_field(dict.fromkeys(("laptop", "smoke", "best", "paper"), Config()))
+PRESETS = command_line.preset_field(dict.fromkeys(("laptop", "smoke", "best", "paper", "svhn"), Config()))
 
 
 def main(config: Config) -> None:
@@ -109,9 +109,12 @@ def command(item: Item, options: Mapping[str, Any]) -> list[str]:
     """
     words = ["-m", f"experiments.{item.experiment}"]
     for name, value in {"dataset": "mnist", **item.options, **options}.items():
-        values = [] if value is True else value if isinstance(value, list) else [value]
-        if value is not False:
-            words += [f"--{name.replace('_', '-')}", *map(str, values)]
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            # What another preset does, an item without it has to leave out.
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words += [f"--{option}", *map(str, value if isinstance(value, list) else [value])]
     return words
 
 

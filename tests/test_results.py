@@ -56,12 +56,13 @@ def test_the_tables_are_those_of_the_results():
 def test_the_command_of_an_item_has_its_options(name):
     item = reproduce.ITEMS[name]
     module = importlib.import_module(f"experiments.{item.experiment}")
-    python, words, *arguments = reproduce.command(item, {"seeds": 2})
-    assert (python, words) == ("-m", module.__name__)
-    config = command_line.run(lambda config: config, module.PRESETS, arguments=arguments)
-    for option, value in {"dataset": "mnist", **item.options, "seeds": 2}.items():
-        found = getattr(config, option)
-        assert (list(found) if isinstance(found, tuple) else found) == value, option
+    for preset in module.PRESETS:
+        python, words, *arguments = reproduce.command(item, {"seeds": 2, "preset": preset})
+        assert (python, words) == ("-m", module.__name__)
+        config = command_line.run(lambda config: config, module.PRESETS, arguments=arguments)
+        for option, value in {"dataset": "mnist", **item.options, "seeds": 2, "preset": preset}.items():
+            found = getattr(config, option)
+            assert (list(found) if isinstance(found, tuple) else found) == value, (preset, option)
 
 
 def test_a_run_measures_the_items_whose_options_it_had():
