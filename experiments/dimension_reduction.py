@@ -34,7 +34,7 @@ from aae_jax.checks import check_count, check_number
 from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate, head_rule, nearest_label
 from experiments import command_line, reports, restarts, training
-from experiments.options import check_labels, check_selection
+from experiments.options import ClassificationOptions, check_labels, check_selection
 from experiments.restarts import RestartOptions
 
 PANELS = {"2d_1000": (2, 1000), "2d_100": (2, 100), "2d_unsupervised": (2, 0), "10d_100": (10, 100)}
@@ -43,7 +43,7 @@ RULES = {"category": "q(y given x)", "nearest_head": "the nearest head", "neares
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(RestartOptions):
+class Config(RestartOptions, ClassificationOptions):
     """Options of the command."""
 
     JUDGING: ClassVar[tuple[str, ...]] = ("panels", *RestartOptions.JUDGING)

@@ -77,6 +77,10 @@ class Config(PaperOptions):
     """Passes over the training images."""
     drops: tuple[int, ...] = (25,)
     """Epochs after which all learning rates of the AAE are divided by ten, if it comes to that."""
+    reconstruction_rate: float = 0.01
+    """First learning rate of the AAE's reconstruction phase; momentum 0.9. VAE and GAN are trained by Adam."""
+    game_rate: float = 0.1
+    """First learning rate of the AAE's discriminator and generator phases; momentum 0.1."""
     noise_std: float = 0.0
     """Of the Gaussian noise that is added to the networks' inputs while training."""
     batch_norm: Literal["none", "encoder", "autoencoder"] = "none"

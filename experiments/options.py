@@ -13,10 +13,19 @@ from aae_jax.types import Corruption, Precision
 from experiments import optimizers
 from experiments.optimizers import OptimizersOf
 
-__all__ = ["PLAINLY", "CategoryOptions", "Options", "PaperOptions", "check_labels", "check_selection"]
+__all__ = [
+    "PLAINLY",
+    "CategoryOptions",
+    "ClassificationOptions",
+    "Options",
+    "PaperOptions",
+    "check_labels",
+    "check_selection",
+]
 
 PLAINLY = {"view_amount": 0.0, "view_cutout": 0, "smoothness_radius": 0.0}
 """`CategoryOptions` without the phases that the paper does not have."""
+_CLASSIFICATION_RATE = 0.1
 _ELSEWHERE = (
     *("preset", "dataset", "data_dir", "manual_dir", "out", "resume", "seed", "seeds", "epochs", "batch_size"),
     *("checkpoint_epochs", "devices", "stream", "width", "precision", "coordinator", "processes", "process"),
@@ -240,7 +249,8 @@ class PaperOptions(Options):
     def rates(self) -> dict[str, float]:
         """The first learning rates by phase."""
         games = dict.fromkeys(("discriminator", "generator"), self.game_rate)
-        return {**games, "reconstruction": self.reconstruction_rate}
+        # Of the classifiers that judge samples: they are no part of what is tried.
+        return {**games, "reconstruction": self.reconstruction_rate, "classification": _CLASSIFICATION_RATE}
 
     def optimizers(self) -> OptimizersOf:
         """Stochastic gradient descent with the paper's momenta, its rates falling at `drops`."""
@@ -259,15 +269,13 @@ class PaperOptions(Options):
 
 @dataclasses.dataclass(frozen=True)
 class CategoryOptions(PaperOptions):
-    """Options of the experiments whose models have categories, for two phases that the paper does not have too."""
+    """Options of the experiments whose models have categories, for two phases that the paper does not have."""
 
     NEEDS: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("view_stretch", "view_rate", "constant_view_rate"), "view_amount"),
         **dict.fromkeys(("smoothness_rate", "smoothness_start"), "smoothness_radius"),
     }
 
-    classification_rate: float = 0.1
-    """First learning rate of the classification phase, where there is one; momentum 0.9."""
     view_amount: float = 0.0
     """How much an image is turned, slanted and moved at random for another view of it, whose category is to be the
     same: 1 for up to 15 degrees, a quarter of its height and 2 pixels; 0 for no such phase, as in the paper."""
@@ -290,8 +298,7 @@ class CategoryOptions(PaperOptions):
 
     def rates(self) -> dict[str, float]:
         """The first learning rates by phase."""
-        own = {"invariance": self.view_rate, "smoothness": self.smoothness_rate}
-        return {**super().rates(), "classification": self.classification_rate, **own}
+        return {**super().rates(), "invariance": self.view_rate, "smoothness": self.smoothness_rate}
 
     def optimizers(self) -> OptimizersOf:
         """Stochastic gradient descent, see `PaperOptions`; smoothness begins at its epoch."""
@@ -304,3 +311,15 @@ class CategoryOptions(PaperOptions):
         names = ("view_amount", "view_stretch", "view_cutout", "smoothness_radius")
         added = {name: getattr(self, name) for name in names}
         return super().model_config(variant, dataset, **{**added, **options})
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassificationOptions(CategoryOptions):
+    """Options of the experiments whose models learn classes."""
+
+    classification_rate: float = _CLASSIFICATION_RATE
+    """First learning rate of the classification phase; momentum 0.9."""
+
+    def rates(self) -> dict[str, float]:
+        """The first learning rates by phase."""
+        return {**super().rates(), "classification": self.classification_rate}

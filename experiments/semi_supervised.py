@@ -1,7 +1,7 @@
 """Classes from a hundred labels: the semi-supervised AAE beside the plain network (the paper's Fig. 8 and Table 2).
 
     python -m experiments.semi_supervised                                     # about 3 minutes on two CPU cores
-    python -m experiments.semi_supervised --dataset mnist --seeds 3           # about half an hour a seed there
+    python -m experiments.semi_supervised --dataset mnist --seeds 3           # up to an hour a seed there
     python -m experiments.semi_supervised --preset best                       # about half an hour there
     python -m experiments.semi_supervised --labels 1000 --preset paper        # about 2 days there, for a GPU
     python -m experiments.semi_supervised --preset svhn                       # about 8 days there, for a GPU
@@ -30,13 +30,13 @@ from aae_jax.checks import check_count
 from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate
 from experiments import command_line, reports, training
-from experiments.options import PLAINLY, CategoryOptions, check_labels
+from experiments.options import PLAINLY, ClassificationOptions, check_labels
 
 AAE, PLAIN = "semi_supervised_aae", "plain_network"
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(CategoryOptions):
+class Config(ClassificationOptions):
     """Options of the command."""
 
     preset: Literal["laptop", "smoke", "best", "paper", "svhn"] = "laptop"

@@ -111,7 +111,6 @@ PAPERS = {
     "batch norm of a batch": ("--batch-norm encoder --batch-size 1", "batch_size is 1", "one row is its own mean"),
 }
 CATEGORIES = {
-    "classification rate finite": ("--classification-rate inf", "rate of classification is inf", "≥ 0"),
     "view amount >= 0": ("--view-amount -1", "view_amount is -1.0", "a number ≥ 0"),
     "view stretch < 1": ("--view-amount 1 --view-stretch 1", "view_stretch is 1.0", "a fraction in [0, 1)"),
     "view cutout >= 0": ("--view-amount 1 --view-cutout -1", "view_cutout is -1", "integer ≥ 0"),
@@ -141,6 +140,7 @@ RESUMES = {
     "a run begun": ("", "holds a run: resume it (--resume)", "--out"),
     "resume of another": ("--resume", "experiment was 'another', is", "with the same ones"),
 }
+CLASSES = {"classification rate finite": ("--classification-rate inf", "rate of classification is inf", "≥ 0")}
 LABELED = ("label_prior", "style_content", "semi_supervised", "dimension_reduction")
 WITH_CATEGORIES = ("semi_supervised", "clustering", "dimension_reduction")
 PRIOR_MATCHERS = ("prior_matching", "label_prior")
@@ -173,6 +173,7 @@ OWN = {
     },
     "style_content": {"style size >= 1": ("--style-size 0", "style_size is 0", "integer ≥ 1")},
     "semi_supervised": {
+        **CLASSES,
         "labels >= 0": ("--labels -1", "labels is -1", "or 0 for all"),
         "a label a class": ("--labels 3", "labels is 3", "at least 4, one of each class"),
         "no more labels than images": ("--labels 281", "num_labels is 281", "from 1 to 280"),
@@ -189,6 +190,7 @@ OWN = {
         "style size >= 1": ("--style-size 0", "style_size is 0", "integer ≥ 1"),
     },
     "dimension_reduction": {
+        **CLASSES,
         "panels by name": ("--panels 3d_100", "panels is '3d_100'", "Did you mean '2d_100'?"),
         "some panel": ("--panels", "panels is ()", "one or more"),
         "a batch without labels": ("--panels 2d_unsupervised --batch-size 1", "batch_size is 1", "its own mean"),
