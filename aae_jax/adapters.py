@@ -1,13 +1,15 @@
 """A trained model made ready for use: its batch norm fixed, its units those of the data."""
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from aae_jax.checks import check_count, check_function, check_instance, check_shift_and_scale
-from aae_jax.types import Batch, Model, Params, Tree
+from aae_jax.types import Batch, Game, Model, Params, Tree
 
 __all__ = ["population_moments", "standardized"]
 
@@ -21,7 +23,7 @@ def population_moments(
 
     Args:
         model: the networks in `model.inputs` are passed first to last, each with the moments of those before it.
-        params: as training left them; training itself never holds moments.
+        params: as training left them; moments that they may hold already are made anew.
         batch: `index -> batch` without corruption, all of one size; the index may be traced.
         num_batches: how many there are: the training set, once.
 
@@ -41,6 +43,12 @@ def population_moments(
         raise ValueError(
             f"params has {sorted(params)}; expected all of the model's networks, and {missing} is missing."
         )
+    params = {
+        name: {collection: value for collection, value in variables.items() if collection != "moments"}
+        if name in model.inputs and model.networks[name].moments is not None
+        else variables
+        for name, variables in params.items()
+    }
     for name, inputs in model.inputs.items():
         moments = model.networks[name].moments
         if moments is None:
@@ -67,7 +75,8 @@ def standardized(model: Model, shift: jax.Array, scale: jax.Array) -> Model:
         scale: likewise, positive.
 
     Returns:
-        The model with `encode`, `encode_mean`, `decode`, `nll` and `sample` in the data's own units.
+        The model with `encode`, `encode_mean`, `decode`, `nll` and `sample` in the data's own units; its phases, games
+        and `inputs` take batches of them.
 
     Raises:
         ValueError: if shift and scale are not of one length, or are not numbers, the scale's positive.
@@ -83,6 +92,23 @@ def standardized(model: Model, shift: jax.Array, scale: jax.Array) -> Model:
     def outward(image: jax.Array) -> jax.Array:
         return image * scale + shift
 
+    def inward_batch(batch: Batch) -> Batch:
+        labeled = batch.labeled and inward_batch(batch.labeled)
+        return batch._replace(input=inward(batch.input), image=inward(batch.image), labeled=labeled)
+
+    @functools.cache  # Games that share a generator go on sharing it.
+    def of_batch(function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function whose last argument is a batch."""
+
+        def in_units_of_data(*arguments: Any) -> Any:
+            return function(*arguments[:-1], inward_batch(arguments[-1]))
+
+        return in_units_of_data
+
+    def of_game(game: Game) -> Game:
+        real, generate, discriminate = map(of_batch, (game.real, game.generate, game.discriminate))
+        return game._replace(real=real, generate=generate, discriminate=discriminate)
+
     encode, encode_mean, decode, nll, sample = (
         model.encode, model.encode_mean, model.decode, model.nll, model.sample,
     )  # fmt: skip
@@ -92,6 +118,9 @@ def standardized(model: Model, shift: jax.Array, scale: jax.Array) -> Model:
         return jnp.log(jnp.broadcast_to(scale, image.shape[1:])).sum()
 
     return model._replace(
+        phases=tuple(phase._replace(loss=of_batch(phase.loss)) for phase in model.phases),
+        games=tuple(map(of_game, model.games)),
+        inputs={name: of_batch(inputs) for name, inputs in model.inputs.items()},
         encode=encode and (lambda params, keys, image: encode(params, keys, inward(image))),
         encode_mean=encode_mean and (lambda params, image: encode_mean(params, inward(image))),
         decode=decode and (lambda params, codes, label: outward(decode(params, codes, label))),

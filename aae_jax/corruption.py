@@ -85,7 +85,7 @@ def affine(*, rotation: float, shear: float, scale: float, shift: float) -> Corr
     Args:
         rotation: degrees about the middle.
         shear: columns by row.
-        scale: of height and width, each by itself: the fraction by which they grow or shrink, below 1.
+        scale: below 1, of height and width, each by itself: they are divided by 1 − scale to 1 + scale.
         shift: pixels, down and to the right.
 
     Returns:
@@ -152,7 +152,7 @@ def view(amount: float, *, stretch: float, cutout_size: int = 0) -> Corruption:
 
     Args:
         amount: how much it is turned, slanted and moved: 1 for up to 15 degrees, a quarter of its height and 2 pixels.
-        stretch: the fraction by which it grows or shrinks at most, height and width each by itself.
+        stretch: height and width are divided by 1 − stretch to 1 + stretch, each by itself.
         cutout_size: of a square that is set to 0, see `cutout`.
 
     Returns:

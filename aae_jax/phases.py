@@ -123,7 +123,8 @@ def classification(
         rows: which rows of the batch: its labeled ones, or for a fully supervised network the batch itself.
 
     Returns:
-        A phase "classification" with the metric "error", a fraction.
+        A phase "classification" with the metric "error", a fraction of all rows; those of label −1 are charged nothing
+        and count as right.
 
     Raises:
         ValueError: if `logits` or `rows` is no function or `trains` are no names; when called, where there are no
@@ -141,7 +142,8 @@ def classification(
             raise ValueError("The classification phase needs labels: expected batch.labeled, got None.")
         scores = logits(params, derive(keys.view, "labeled"), labeled.input)
         cross_entropy = jax.vmap(losses.categorical_cross_entropy)(scores, labeled.label)
-        return cross_entropy.mean(), {"error": (scores.argmax(-1) != labeled.label).mean()}
+        wrong = (labeled.label >= 0) & (scores.argmax(-1) != labeled.label)
+        return cross_entropy.mean(), {"error": wrong.mean()}
 
     return _phase("classification", trains, loss)
 
@@ -182,9 +184,12 @@ def smoothness(
             return jax.random.normal(key, batch.input.shape[1:], batch.input.dtype)
 
         def of_length(length: float, direction: jax.Array) -> jax.Array:
-            norm = jnp.linalg.norm(direction.reshape(len(direction), -1), axis=1)
-            unit = jax.vmap(jnp.divide)(direction, jnp.maximum(norm, jnp.finfo(direction.dtype).tiny))
-            return length * unit
+            flat = direction.reshape(len(direction), -1)
+            # Of a row that is all but certain the gradient is so small that its squares would be 0.
+            largest = jnp.abs(flat).max(axis=1, keepdims=True)
+            flat = flat / jnp.where(largest > 0, largest, 1)
+            norm = jnp.linalg.norm(flat, axis=1, keepdims=True)
+            return (length * flat / jnp.maximum(norm, 1)).reshape(direction.shape)
 
         # The divergence is least, and flat, at no perturbation. A little way off, its gradient is its Hessian there
         # times the way.

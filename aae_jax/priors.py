@@ -323,6 +323,7 @@ def _check_label(label: jax.Array) -> None:
 
 def _normal_quantile(u: jax.Array) -> jax.Array:
     """The standard normal's quantiles, kept finite: uniform draws contain 0, grids of percentiles 0 and 1."""
+    u = 1.0 * jnp.asarray(u)
     epsilon = jnp.finfo(u.dtype).eps
     return jax.scipy.special.ndtri(jnp.clip(u, epsilon, 1 - epsilon))
 

@@ -42,18 +42,23 @@ def update(
         `(params, opt_state, keys, batch) -> (params, opt_state, metrics)`.
 
     Raises:
-        ValueError: if `phase` is no phase or `optimizer` no optimizer of optax.
+        ValueError: if `phase` is no phase or `optimizer` no optimizer of optax; when called, if a network that is to
+            be trained holds the moments of `adapters.population_moments`.
     """
     check_instance("phase", phase, Phase, "aae_jax.phases")
     check_instance(f"The optimizer of {phase.name}", optimizer, optax.GradientTransformation, "optax")
 
     def apply(params: Params, opt_state: Tree, keys: Keys, batch: Batch) -> tuple[Params, Tree, Metrics]:
         trained = {name: params[name] for name in phase.trains}
+        _check_trainable(trained)
+        # Where shard_map keeps account of what differs between devices, the gradient with respect to what does not is
+        # a sum over them: it is taken with respect to each device's own copy.
+        own = trained if axis_name is None else jax.lax.pcast(trained, axis_name, to="varying")
 
         def loss(trained: Params) -> tuple[jax.Array, Metrics]:
             return phase.loss({**params, **trained}, keys, batch)
 
-        gradients, metrics = jax.grad(loss, has_aux=True)(trained)
+        gradients, metrics = jax.grad(loss, has_aux=True)(own)
         if axis_name is not None:
             gradients, metrics = jax.lax.pmean((gradients, metrics), axis_name)
         updates, opt_state = optimizer.update(gradients, opt_state, trained)
@@ -133,6 +138,15 @@ def algorithm(
         return TrainState(state.step + 1, params, opt_states), metrics
 
     return Algorithm(init, step)
+
+
+def _check_trainable(trained: Params) -> None:
+    for name, variables in trained.items():
+        if isinstance(variables, Mapping) and "moments" in variables:
+            raise ValueError(
+                f"The parameters of {name} hold population moments, which fix its batch norm; to train it, leave them "
+                'out: {collection: variables for all but "moments"}.'
+            )
 
 
 def _check_batch(keys: jax.Array, batch: Batch) -> None:

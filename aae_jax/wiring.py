@@ -39,7 +39,7 @@ from aae_jax.checks import (
     check_row_keys,
     check_rows,
 )
-from aae_jax.keys import derive
+from aae_jax.keys import derive, row_keys
 from aae_jax.types import Batch, Codes, Game, Head, Keys, Likelihood, Model, Network, Params, Phase, Prior
 
 __all__ = [
@@ -148,6 +148,9 @@ def autoencoder(
             return (image, jnp.zeros((len(image), noise_size)))
         return (image, jax.vmap(lambda key: jax.random.normal(key, (noise_size,)))(derive(keys, "noise")))
 
+    def some_keys(batch: Batch) -> jax.Array:
+        return row_keys(jax.random.key(0), 0, len(batch.image))
+
     def raw_codes(params: Params, keys: jax.Array, image: jax.Array) -> Codes:
         return split(encoder.apply(params["encoder"], *encoder_inputs(image, keys)))
 
@@ -167,7 +170,7 @@ def autoencoder(
         return {name: jax.vmap(head.mean)(raw[name]) for name, head in heads.items()}
 
     networks = {"encoder": encoder}
-    inputs = {"encoder": lambda params, batch: encoder_inputs(batch.image, None)}
+    inputs = {"encoder": lambda params, batch: encoder_inputs(batch.image, some_keys(batch))}
     encoding = (raw_codes, heads_sample, generate, encode, encode_mean)
     if decoder is None or likelihood is None:
         return Autoencoder((*heads,), networks, *encoding, None, None, inputs)

@@ -162,7 +162,8 @@ def _judge(
     """The priors of one seed: their measures, and the codes of test images."""
     seed = config.seed + index
     key = derive(jax.random.key(seed), "evaluation of the test set")
-    metrics, evidence = {}, {"label": dataset.test.label.astype(np.int16)}
+    metrics: reports.Metrics = {}
+    evidence = {"label": dataset.test.label.astype(np.int16), "num_classes": np.array(dataset.num_classes)}
     test = training.held_out(dataset.test)
     for name, (model, params) in trained.items():
         model_config = _model_config(config, dataset, name)
@@ -177,7 +178,8 @@ def _judge(
 def measure(evidence: reports.Evidence) -> reports.Metrics:
     """The errors of `final.json`, from the arrays of its evidence."""
     label = evidence["label"]
-    num_classes = int(label.max()) + 1
+    # Older evidence is of MNIST alone, which has all its classes among test images.
+    num_classes = int(evidence.get("num_classes", label.max() + 1))
     named = {"gaussian_mixture": priors.gaussian_mixture(num_classes), "swiss_roll": priors.swiss_roll(num_classes)}
     return {
         f"{name}/component/error": error_rate(component(prior, evidence[name], num_classes), label)

@@ -280,7 +280,7 @@ class CategoryOptions(PaperOptions):
     """How much an image is turned, slanted and moved at random for another view of it, whose category is to be the
     same: 1 for up to 15 degrees, a quarter of its height and 2 pixels; 0 for no such phase, as in the paper."""
     view_stretch: float = 0.3
-    """The fraction by which it grows or shrinks for that view at most, height and width each by itself."""
+    """Its height and width are divided by 1 minus this to 1 plus this for that view, each by itself."""
     view_cutout: int = 0
     """Pixels of the side of a square, anywhere, that is set to 0 in that view; 0 for no square."""
     view_rate: float = 0.01

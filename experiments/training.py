@@ -149,7 +149,7 @@ def train(
     line = reports.logs(folder / "metrics.jsonl")[-1] if several else {}
     losses = [value for name, value in line.items() if name.endswith("/loss")]
 
-    with_moments = _with_moments(model, rows.image, job.training.batch_size)
+    with_moments = _with_moments(model, dataset.train, job.training.batch_size)
 
     def of_seed(params: Params | None, index: int) -> Params | None:
         own = jax.tree.map(lambda leaf: leaf[index], params) if several else params
@@ -224,9 +224,9 @@ def train_model(
     return [of_seed and of_seed[0] for of_seed in trained]
 
 
-def _with_moments(model: Model, image: Any, size: int) -> Callable[[Params], Params]:
+def _with_moments(model: Model, split: Split, size: int) -> Callable[[Params], Params]:
     """Population moments for the networks that are normalized, from one pass over (most of) the training set."""
-    image = image[:_NUM_FOR_MOMENTS]
+    rows = Rows(split.image[:_NUM_FOR_MOMENTS], split.label[:_NUM_FOR_MOMENTS].astype(np.int32))
 
     @jax.jit
     def moments(params: Params, rows: Rows) -> Params:
@@ -236,7 +236,6 @@ def _with_moments(model: Model, image: Any, size: int) -> Callable[[Params], Par
         # A GAN's are of draws of its prior, the same in every batch.
         return population_moments(model, params, batch, len(rows.image) // size if model.encode else 1)
 
-    rows = Rows(image, np.full(len(image), -1, np.int32))
     return lambda params: moments(params, rows)
 
 

@@ -4,11 +4,14 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import aae_jax
-from aae_jax import ModelConfig, adapters, configs, row_keys, runs
+from aae_jax import ModelConfig, adapters, configs, data, row_keys, runs
+from aae_jax.certificates import certificate
 from aae_jax.types import Batch
+from experiments import training
 
 SMALL = {"image_shape": (4, 4, 1), "hidden_sizes": (5,), "weight_std": None}
 
@@ -74,6 +77,36 @@ def test_population_moments_are_those_of_the_whole_set():
     assert "moments" in ready["decoder"] and "moments" not in params["encoder"]
 
 
+def test_moments_are_made_anew_and_are_not_trained():
+    config = ModelConfig("ae", encoder_batch_norm="hidden", **SMALL)
+    model, params = initial(config)
+    first, second = (
+        Batch(image, image, jnp.full(3, -1))
+        for image in (jax.random.uniform(jax.random.key(seed), (3, 4, 4, 1)) for seed in range(2))
+    )
+    of_first = adapters.population_moments(model, params, lambda index: first, 1)
+    again = adapters.population_moments(model, of_first, lambda index: second, 1)
+    chex.assert_trees_all_equal(again, adapters.population_moments(model, params, lambda index: second, 1))
+    assert not np.allclose(*(jax.tree.leaves(of["encoder"]["moments"])[0] for of in (of_first, again)))
+    trainer = aae_jax.algorithm(model, {"reconstruction": optax.sgd(0.1)})
+    state = trainer.init(jax.random.key(0))._replace(params=of_first)
+    with pytest.raises(ValueError, match="parameters of encoder hold population moments"):
+        trainer.step(state, aae_jax.row_keys(jax.random.key(0), 0, 3), first)
+
+
+def test_moments_of_a_decoder_that_is_told_the_class_are_of_the_classes():
+    config = ModelConfig("supervised_aae", num_classes=3, decoder_batch_norm="all", **SMALL)
+    image, label = jax.random.uniform(jax.random.key(9), (6, 4, 4, 1)), jnp.array([0, 1, 2] * 2)
+    model, params = initial(config)
+    split = data.Split(np.asarray(image), np.asarray(label))
+    ready = training._with_moments(model, split, 6)(params)
+    # One batch is the whole set, so that its own moments and those of the population are the same.
+    codes = model.encode_mean(params, image)
+    np.testing.assert_allclose(
+        model.nll(ready, codes, image, label), model.nll(params, codes, image, label), rtol=1e-4
+    )
+
+
 def test_a_normalized_generator_samples_each_image_by_itself():
     config = ModelConfig("gan", decoder_batch_norm="hidden", **SMALL)
     model, params = initial(config)
@@ -106,6 +139,25 @@ def test_a_table_is_used_in_its_own_units(tmp_path):
     np.testing.assert_allclose(model.nll(params, codes, rows, label), nll, rtol=1e-4)
 
 
+def test_games_and_phases_of_a_table_read_its_own_units():
+    shift, scale = (10.0, -2.0), (4.0, 0.5)
+    config = ModelConfig("aae", (2,), hidden_sizes=(3,), likelihood="gaussian", shift=shift, scale=scale)
+    standard, params = initial(config)
+    model = adapters.standardized(standard, jnp.array(shift), jnp.array(scale))
+    rows, label = jnp.array([[14.0, -2.0], [10.0, -1.0]]), jnp.array([-1, -1])
+    inward = (rows - jnp.array(shift)) / jnp.array(scale)
+    keys = aae_jax.row_keys(jax.random.key(0), 0, 2)
+    of_both = [
+        (
+            certificate(of.games, params, aae_jax.Keys(keys, keys), batch),
+            [phase.loss(params, aae_jax.Keys(keys, keys), batch) for phase in of.phases],
+            [inputs(params, batch) for inputs in of.inputs.values()],
+        )
+        for of, batch in ((model, Batch(rows, rows, label)), (standard, Batch(inward, inward, label)))
+    ]
+    chex.assert_trees_all_close(*of_both, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -117,6 +169,10 @@ def test_a_table_is_used_in_its_own_units(tmp_path):
         *(
             ({"variant": variant, "num_classes": 1}, f"{variant} learns from labels and needs at least 2 classes")
             for variant in ("supervised_aae", "semi_supervised_aae", "semi_supervised_dimension_reduction_aae")
+        ),
+        (
+            {"variant": "ae", "image_shape": (2,), "shift": (0.0, 0.0), "scale": (1.0, 1.0)},
+            "likelihood is 'bernoulli', and data with shift and scale",
         ),
         ({"variant": "label_conditioned_aae"}, "label_conditioned_aae learns from labels"),
         ({"variant": "label_conditioned_aae", "num_classes": 3}, "a part for each class; gaussian has none"),

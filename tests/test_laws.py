@@ -140,6 +140,20 @@ def test_four_devices_take_the_step_of_one(make_model):
     chex.assert_trees_all_close(jax.device_get(one), jax.device_get(on_four_devices(make_model)), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("variant", ["aae", "semi_supervised_aae, invariant, batch norm"])
+@pytest.mark.parametrize("check_vma", [True, False])
+def test_four_devices_of_a_users_own_shard_map_take_the_step_of_one(variant, check_vma):
+    make_model = VARIANTS[variant]
+    one = jitted_step(make_model)(initial(make_model), make_keys(), make_batch())
+    step, mesh = make_algorithm(make_model, AXIS, CORRUPT).step, jax.sharding.Mesh(jax.devices()[:4], (AXIS,))
+    of_rows, same = jax.sharding.PartitionSpec(AXIS), jax.sharding.PartitionSpec()
+    mapped = jax.shard_map(
+        step, mesh=mesh, in_specs=(same, of_rows, of_rows), out_specs=(same, same), check_vma=check_vma
+    )
+    shared = jax.jit(mapped)(initial(make_model), make_keys(), make_batch())
+    chex.assert_trees_all_close(jax.device_get(one), jax.device_get(shared), rtol=1e-4, atol=1e-5)
+
+
 def test_control_noise_that_all_devices_share_is_found():
     make_model = VARIANTS["vae"]
     _, metrics = jitted_step(make_model)(initial(make_model), make_keys(), make_batch())

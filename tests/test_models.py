@@ -144,6 +144,22 @@ def test_smoothness_is_the_divergence_at_the_far_end_of_the_steepest_direction()
     assert jnp.vdot(gradient["encoder"], weight) > 0
 
 
+def test_the_steepest_direction_is_as_long_where_the_gradient_is_tiny():
+    # 50 nats from the border the gradient's entries are about e^-50, and their squares no float32.
+    inputs = []
+
+    def apply(weight, image):
+        inputs.append(image)
+        return jnp.stack([image @ weight, -image @ weight], axis=-1)
+
+    weight = jnp.array([25.0, 0.0, 0.0, 0.0])
+    model = models.smoothed(models.classifier(Network(lambda key: weight, apply), num_classes=2), 0.7)
+    image = jnp.eye(4)[jnp.zeros(NUM_ROWS, int)]
+    model.phases[-1].loss({"encoder": weight}, KEYS, Batch(image, image, LABEL))
+    far = np.asarray(inputs[-1] - image)
+    np.testing.assert_allclose(np.linalg.norm(far, axis=1), 0.7, rtol=1e-5)
+
+
 def test_invariance_is_the_divergence_from_another_view_of_the_clean_image():
     weight = jnp.array([3.0, -1.0, 0.0, 2.0])
     classifier = models.classifier(
@@ -189,6 +205,12 @@ def gan(**options):
 def test_a_gans_real_images_are_the_clean_ones():
     model, batch = gan(), batch_of()._replace(input=2 * IMAGE)
     np.testing.assert_array_equal(model.games[0].real(params_of(model), KEYS, batch), IMAGE)
+
+
+def test_a_gans_fakes_are_of_the_whole_prior_whatever_the_labels():
+    # The whole of this prior is at 9, 9; the part of class k would be at k, k.
+    model = models.gan(spy(), judge_of(0), prior=class_prior(), likelihood=LIKELIHOOD)
+    np.testing.assert_array_equal(model.games[0].generate(params_of(model), KEYS, batch_of()), np.full((4, 2), 9))
 
 
 @pytest.mark.parametrize("variant", [gan, functools.partial(label_conditioned, judge_of(0))], ids=["gan", "codes"])
@@ -307,6 +329,9 @@ def test_classification_is_the_cross_entropy_of_the_labeled_rows():
     loss, metrics = phase(model, "classification").loss(params, KEYS, batch_of(labeled_image=IMAGE[::-1]))
     np.testing.assert_allclose(loss, -log_probabilities[np.arange(4), labeled].mean(), rtol=1e-5)
     assert metrics["classification/error"] == (raw.argmax(-1) != labeled).mean()
+    right = raw.argmax(-1)
+    some = batch_of(labeled_label=[right[0], -1, -1, (right[3] + 1) % 3], labeled_image=IMAGE[::-1])
+    assert phase(model, "classification").loss(params, KEYS, some)[1]["classification/error"] == 0.25
     with pytest.raises(ValueError, match=r"expected batch\.labeled, got None"):
         phase(model, "classification").loss(params, KEYS, batch_of()._replace(labeled=None))
 

@@ -4,12 +4,14 @@ import dataclasses
 import importlib
 import json
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import aae_jax
-from aae_jax import data
-from experiments import clustering, command_line, restarts, semi_supervised, training
+from aae_jax import data, priors
+from experiments import clustering, command_line, label_prior, restarts, semi_supervised, training
 
 EXPERIMENTS = {
     "clustering": {"errors.png", "clusters.png"},
@@ -107,3 +109,11 @@ def test_a_small_set_of_color_images_by_the_settings_for_street_view_numbers(tmp
     test = data.load(tmp_path / "color.npz").test.image / np.float32(255)
     decoded = model.decode(params, model.encode_mean(params, test), np.full(len(test), -1))
     assert np.abs(np.asarray(decoded).mean((0, 1, 2)) - test.mean((0, 1, 2))).max() < 0.1
+
+
+def test_parts_of_the_prior_are_as_many_as_the_classes_that_were_trained():
+    # Codes from the very parts of ten classes, of which the last has no test image.
+    prior, label = priors.swiss_roll(10), np.arange(900) % 9
+    codes = jax.vmap(prior.sample)(aae_jax.row_keys(jax.random.key(0), 0, 900), jnp.asarray(label))
+    evidence = {"label": label, "num_classes": np.array(10), "swiss_roll": np.asarray(codes)}
+    assert label_prior.measure(evidence)["swiss_roll/component/error"] < 0.01

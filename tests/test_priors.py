@@ -266,6 +266,12 @@ def test_the_first_uniform_picks_the_class_and_its_remainder_is_used_again(name)
     np.testing.assert_allclose(whole, within, rtol=1e-3, atol=1e-4)
 
 
+def test_percentiles_0_and_1_are_finite_for_numbers_of_numpy_too():
+    grid = np.linspace(0, 1, 3)
+    codes = priors.gaussian(3).from_uniform(grid, -1)
+    assert np.isfinite(codes).all() and codes[0] == -codes[2]
+
+
 def test_gaussian_percentiles_are_scipys():
     u = np.array([[0.01, 0.5], [0.9, 0.999]], np.float32)
     expected = scipy.stats.norm.ppf(u, scale=3)

@@ -29,6 +29,7 @@ _LEARNS_FROM_LABELS = (
 )
 _FINDS_CLUSTERS = ("clustering_aae", "dimension_reduction_aae")
 _HAS_NOISY_GAME = ("gan", "label_conditioned_aae")
+_HAS_NO_LIKELIHOOD = ("classifier",)
 _HAS_CATEGORIES = (
     *("classifier", "semi_supervised_aae", "semi_supervised_dimension_reduction_aae"),
     *_FINDS_CLUSTERS,
@@ -69,7 +70,7 @@ class ModelConfig:
     """How much an image is turned, slanted and moved at random for another view of it, whose category is to be the
     same, see `corruption.view`; 0 for no such phase."""
     view_stretch: float = 0.3
-    """The fraction by which it grows or shrinks for that view at most, height and width each by itself."""
+    """Its height and width are divided by 1 − this to 1 + this for that view, each by itself."""
     view_cutout: int = 0
     """Pixels of the side of a square, anywhere, that is set to 0 in that view; 0 for no square."""
     generator_loss: Literal["non_saturating", "minimax"] = "non_saturating"
@@ -167,6 +168,11 @@ class ModelConfig:
                 "each channel or column."
             )
         check_shift_and_scale(shift, scale)
+        if self.likelihood != "gaussian" and self.variant not in _HAS_NO_LIKELIHOOD:
+            raise ValueError(
+                f"likelihood is {self.likelihood!r}, and data with shift and scale are standardized, not in [0, 1]; "
+                "expected 'gaussian'."
+            )
 
     def _check_clusters(self) -> None:
         if self.variant not in _FINDS_CLUSTERS:

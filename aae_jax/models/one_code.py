@@ -163,7 +163,9 @@ def gan(
         return (jax.vmap(prior.sample)(keys, jnp.full(_NUM_CODES, -1)),)
 
     sample = prior_sampler({"style": prior}, decode)
-    game = noisy(image_game("discriminator", discriminator, sample), instance_noise_std)
+    # In the game fakes are of the whole prior, whatever the images' labels.
+    fakes = prior_sampler({"style": unconditional(prior)}, decode)
+    game = noisy(image_game("discriminator", discriminator, fakes), instance_noise_std)
     return Model(
         networks={"decoder": decoder, "discriminator": discriminator},
         phases=regularization((game,), ("decoder",), generator_loss=generator_loss),
