@@ -8,7 +8,7 @@ Ratios are bold; a time stands beside the name of its machine only.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,7 +84,7 @@ def markdown(found: Mapping[str, list[dict[str, Any]]]) -> str:
         ("matrix products' share of a step, AAE, batch 100", "roofline", _fraction("product_fraction", 100)),
         ("matrix products' share of a step, AAE, batch 1,000", "roofline", _fraction("product_fraction", 1000)),
         ("products' and optimizer's share, AAE, batch 100", "roofline", _fraction("model_fraction", 100)),
-        ("most seeds at once, over one", "scaling", _seeds),
+        ("a step of many seeds at once, over one seed after another", "scaling", _seeds),
         ("`import aae_jax`, over jax, flax and optax alone", "start", _import),
         ("command to first epoch on `mnist5k`, warm cache, over no cache", "start", _first_epoch),
         ("Parzen window, matrix product's share", "parzen", _parzen),
@@ -101,9 +101,19 @@ def markdown(found: Mapping[str, list[dict[str, Any]]]) -> str:
         (
             "devices, processes, seeds and streams change no parameter: largest difference, SGD in float64",
             "invariance",
-            _largest_difference,
+            _largest_difference("float64"),
         ),
-        ("a run that is killed, cut short or robbed of its disk ends in the same bytes", "faults", _survived),
+        (
+            "the same in float32, where sums in another order round otherwise",
+            "invariance",
+            _largest_difference("float32"),
+        ),
+        (
+            "runs that are killed, cut short, spoiled or robbed of their disk go on to the same bytes, or say in a "
+            "line why they cannot begin",
+            "faults",
+            _survived,
+        ),
     ):
         promised = [
             f"| {words} | {cell(one['results'])} | {runs.machine(one['environment'])} |"
@@ -146,7 +156,7 @@ def _seeds(one: Mapping[str, Any]) -> Cells:
     if most == 1 or "1" not in seconds:
         return None
     ratio = timing.ratios(seconds, "1")[str(most)]
-    return f"{ratio.median:.3g}× for {most}", _time(timing.spread(seconds[str(most)]).median)
+    return f"{ratio.median / most:.2f}× for {most}", _time(timing.spread(seconds[str(most)]).median)
 
 
 def _import(one: Mapping[str, Any]) -> Cells:
@@ -168,14 +178,19 @@ def _parzen(one: Mapping[str, Any]) -> Cells:
     return f"{results['fraction']:.2f}", f"{_time(results['whole_seconds'])}: {work}"
 
 
-def _largest_difference(results: Mapping[str, Any]) -> str:
-    found = results["differences"]["float64"]
-    largest = max(difference for of_ways in found.values() for difference in of_ways.values())
-    return f"**{largest:.1e}** of the largest at most, {len(found)} variants"
+def _largest_difference(precision: str) -> Callable[[Mapping[str, Any]], str]:
+    def cell(results: Mapping[str, Any]) -> str:
+        found = results["differences"][precision]
+        largest = max(difference for of_ways in found.values() for difference in of_ways.values())
+        return f"**{largest:.1e}** of the largest at most, {len(found)} variants"
+
+    return cell
 
 
 def _survived(results: Mapping[str, Any]) -> str:
-    return f"**{sum(row['survived'] for row in results['faults'])} of {len(results['faults'])}**"
+    faults = results["faults"]
+    kills = sum(row["fault"].startswith("SIGKILL") for row in faults)
+    return f"**{sum(row['survived'] for row in faults)} of {len(faults)}**, {kills} of them kills of one run"
 
 
 def _ratio(ratio: timing.Spread) -> str:

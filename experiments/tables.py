@@ -15,9 +15,9 @@ __all__ = ["RESULTS", "headlines", "inserted", "markdown", "measured", "results"
 
 RESULTS = Path(__file__).resolve().parent / "results"
 HEADLINES = (
-    *("table1-10k", "table1-10k-code-5", "table1-10m"),
+    *("table1-10k", "table1-10k-code-5", "table1-10k-normalized", "table1-10m"),
     *("table2-100", "table2-views-100", "table2-1000", "table2-views-1000", "table2-all", "table2-views-all"),
-    *("table3-16", "table3-chosen-16", "table3-chosen-30"),
+    *("table3-16", "table3-chosen-16", "table3-chosen-30", "table3-decided-30"),
     *("figure2-aae-gaussian", "figure2-vae-gaussian", "figure4-gaussian-mixture", "figure4-views-gaussian-mixture"),
     *("figure4-swiss-roll", "figure4-noise-swiss-roll", "figure7", "figure7-told"),
     *("figure11-2d-1000", "figure11-views-2d-1000", "figure11-2d-100", "figure11-views-2d-100"),
@@ -59,7 +59,8 @@ def markdown() -> str:
         "evidence of each number, with its config and its machine, and of newer runs pictures: of the errors of each",
         "seed against epochs, and those below. Ours is mean ± standard deviation over seeds; minutes are those of",
         "training, of all seeds and models together, by the clock, whatever else the machine did. An item is run",
-        "again by `python -m experiments.reproduce --run ITEM --preset PRESET --seeds N`.",
+        "again, with today's presets, by `python -m experiments.reproduce --run ITEM --preset PRESET --seeds N`; to",
+        "repeat a row, check out its commit and give its command, see Commands.",
     ]
     heading = "| item | | paper | best public code | ours | seeds | preset | epochs | device | minutes | commit |"
     for table in dict.fromkeys(item.table for item in ITEMS.values()):
@@ -77,13 +78,14 @@ def markdown() -> str:
         "",
         "## Again with a fresh seed",
         "",
-        "Beside the 99 % prediction interval of the seeds before (Student's t).",
+        "Beside the 99 % prediction interval of the seeds before (Student's t); of three seeds it is wide.",
         "",
         *_fresh_seeds(recorded),
         "",
-        "## How settings were chosen",
+        "## Some settings, compared",
         "",
         "By errors on validation images after the last epoch, by `python -m experiments.search`; the lowest is bold.",
+        "Others were tried by hand, on validation images too.",
     ]
     for path in sorted(search.SEARCHES.glob("*.json")):
         found = runs.read_json(path)
@@ -93,8 +95,8 @@ def markdown() -> str:
         "",
         "## Commands",
         "",
-        "Each with the folder of the files of its data set, where they need no download, and at its commit: what a",
-        "preset means may have changed since.",
+        "Of the commit that is named: what a preset means may have changed since. `--data-dir` says where the data",
+        "set is kept, `--manual-dir` where its files are, if they need no download.",
         "",
     ]
     text += [f"- `{final['command']}`: `{name}`, commit {final['commit'][:7]}" for name, final in recorded.items()]
@@ -156,7 +158,8 @@ def _fresh_seeds(recorded: Mapping[str, dict[str, Any]]) -> Iterator[str]:
     """Runs of one seed that differ from a run of several in nothing else."""
 
     def same(final: Mapping[str, Any]) -> dict[str, Any]:
-        return {option: value for option, value in final["config"].items() if option not in ("seed", "seeds")}
+        numbers_do_not_depend_on = ("seed", "seeds", "checkpoint_epochs")
+        return {option: value for option, value in final["config"].items() if option not in numbers_do_not_depend_on}
 
     for item in ITEMS.values():
         of_item = measured(item, recorded).values()

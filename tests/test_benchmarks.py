@@ -196,8 +196,19 @@ def test_the_table_shows_ratios_in_bold_and_times_beside_their_machine(tmp_path)
         result("start", {"seconds": of_start}, experiment="laptop"),
         result("roofline", {"entries": [{"variant": "aae", "batch_size": 1000, "parts": {"step": part}}]}),
         result("scaling", {"seeds": {"seconds": {"1": [0.1], "32": [0.4]}}}),
-        result("invariance", {"differences": {"float64": {"aae": {"2 devices": 0.0, "streamed": 2e-16}}}}),
-        result("faults", {"faults": [{"survived": True}, {"survived": False}]}),
+        result(
+            "invariance",
+            {
+                "differences": {
+                    "float64": {"aae": {"2 devices": 0.0, "streamed": 2e-16}},
+                    "float32": {"aae": {"streamed": 3e-5}},
+                }
+            },
+        ),
+        result(
+            "faults",
+            {"faults": [{"fault": "SIGKILL", "survived": True}, {"fault": "a flipped byte", "survived": False}]},
+        ),
         result("parzen", {"fraction": 0.5, "whole_seconds": 900.0}, samples=10_000_000, test=10_000),
     ):
         (tmp_path / f"{one['benchmark']}.json").write_text(json.dumps(one))
@@ -206,9 +217,9 @@ def test_the_table_shows_ratios_in_bold_and_times_beside_their_machine(tmp_path)
     assert "| AAE | 1,000 | *not measured* |" in text
     assert "**2.00×** | 2 s | Some Processor, 2 cores |" in text and "**0.50×** | 5 s | Some" in text
     assert "batch 1,000 | **0.90** | 25 ms |" in text and "batch 100 | *not measured* |" in text
-    assert "**4× for 32** | 400 ms |" in text
+    assert "**0.12× for 32** | 400 ms |" in text  # 0.4 over 32 times 0.1
     assert "**0.50** | 15 min: 10,000,000 samples × 10,000 images |" in text
-    assert "| **2.0e-16** of the largest at most, 1 variants | Some" in text and "| **1 of 2** | Some" in text
+    assert "| **2.0e-16** of the largest at most, 1 variants | Some" in text and "| **1 of 2**, 1 of them" in text
     # Trials are not shown.
     (tmp_path / "peers.json").write_text(json.dumps(result("peers", {"steps": steps}, preset="smoke")))
     assert "(2.00 to 3.00)" not in table.markdown(table.recorded(tmp_path))

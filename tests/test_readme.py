@@ -14,8 +14,8 @@ README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
 
 def test_every_block_runs_in_order(tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 3
-    # The third loads what the README's first command trains: here an untrained model in its place.
+    assert len(blocks) == 4
+    # The last loads what the README's first command trains: here an untrained model in its place.
     folder = tmp_path / "runs" / "prior_matching" / "seed_0" / "aae_gaussian"
     config = aae_jax.ModelConfig("aae", (28, 28, 1), hidden_sizes=(8,))
     model = aae_jax.build(config)
@@ -25,7 +25,8 @@ def test_every_block_runs_in_order(tmp_path, monkeypatch):
 
     names = {}
     for block in blocks:
-        exec(block.replace("1000, 1000", "8, 8"), names)
+        exec(block.replace("1000, 1000", "8, 8").replace("400, 400", "8, 8"), names)
+    assert (tmp_path / "runs" / "own" / "metrics.jsonl").exists() and int(names["fitted"].step) == 35
     assert names["digits"].shape == (25, 28, 28, 1) and names["codes"]["style"].shape == (100, 2)
 
     # The variant of one's own trains all that it has.
