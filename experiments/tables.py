@@ -157,16 +157,17 @@ def _pictures(table: str, recorded: Mapping[str, dict[str, Any]]) -> Iterator[st
 def _fresh_seeds(recorded: Mapping[str, dict[str, Any]]) -> Iterator[str]:
     """Runs of one seed that differ from a run of several in nothing else."""
 
-    def same(final: Mapping[str, Any]) -> dict[str, Any]:
-        numbers_do_not_depend_on = ("seed", "seeds", "checkpoint_epochs")
-        return {option: value for option, value in final["config"].items() if option not in numbers_do_not_depend_on}
+    def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        options = {*one["config"], *other["config"]} - {"seed", "seeds", "checkpoint_epochs"}
+        # What a run's code had no option for, it did not do.
+        return all(one["config"].get(option, False) == other["config"].get(option, False) for option in options)
 
     for item in ITEMS.values():
         of_item = measured(item, recorded).values()
         for fresh, several in itertools.product(of_item, of_item):
             first, last = (several["config"]["seed"] + index for index in (0, several["config"]["seeds"] - 1))
             seed, alone = fresh["config"]["seed"], fresh["config"]["seeds"] == 1
-            if alone and _num_seeds(several) > 1 and same(fresh) == same(several) and not first <= seed <= last:
+            if alone and _num_seeds(several) > 1 and same(fresh, several) and not first <= seed <= last:
                 low, high = reports.prediction_interval(several["metrics"][item.metric]["values"])
                 scale, value = _scale(item), fresh["metrics"][item.metric]
                 yield (
