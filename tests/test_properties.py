@@ -192,6 +192,7 @@ def model_configs(draw):
     if draw(st.booleans()) and shape[-1] < 5:
         columns = st.tuples(*[st.floats(-1e6, 1e6)] * shape[-1])
         options |= {"shift": draw(columns), "scale": draw(st.tuples(*[POSITIVE] * shape[-1]))}
+    of_any = st.sampled_from(["bernoulli", "gaussian", "half_squared_error"])
     return ModelConfig(
         variant,
         shape,
@@ -200,7 +201,7 @@ def model_configs(draw):
         prior_std=draw(POSITIVE),
         encoder_batch_norm=draw(BATCH_NORMS),
         decoder_batch_norm=draw(BATCH_NORMS),
-        likelihood=draw(st.sampled_from(["bernoulli", "gaussian", "half_squared_error"])),
+        likelihood="gaussian" if "shift" in options else draw(of_any),
         **options,
         **own,
     )
