@@ -43,26 +43,21 @@ def population_moments(
         raise ValueError(
             f"params has {sorted(params)}; expected all of the model's networks, and {missing} is missing."
         )
-    params = {
-        name: {collection: value for collection, value in variables.items() if collection != "moments"}
-        if name in model.inputs and model.networks[name].moments is not None
-        else variables
-        for name, variables in params.items()
-    }
     for name, inputs in model.inputs.items():
         moments = model.networks[name].moments
         if moments is None:
             continue
+        own = {collection: value for collection, value in params[name].items() if collection != "moments"}
 
-        def of_batch(index: jax.Array | int, name=name, inputs=inputs, moments=moments, params=params) -> Tree:
-            return moments(params[name], *inputs(params, batch(index)))
+        def of_batch(index: jax.Array | int, own=own, inputs=inputs, moments=moments, params=params) -> Tree:
+            return moments(own, *inputs(params, batch(index)))
 
         total = jax.lax.fori_loop(
             1, num_batches, lambda i, sums, of=of_batch: jax.tree.map(jnp.add, sums, of(i)), of_batch(0)
         )
         if total:
             mean = jax.tree.map(lambda value: value / num_batches, total)
-            params = {**params, name: {**params[name], "moments": mean}}
+            params = {**params, name: {**own, "moments": mean}}
     return params
 
 

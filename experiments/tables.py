@@ -38,12 +38,10 @@ def measured(item: Item, recorded: Mapping[str, dict[str, Any]]) -> dict[str, di
     options = {"dataset": "mnist", **item.options}
 
     def fits(final: Mapping[str, Any]) -> bool:
-        config = final["config"]
         return (
             final["experiment"] == item.experiment
             and item.metric in final["metrics"]
-            # What a run's code had no option for, it did not do.
-            and all(option in SELECTIONS or config.get(option, False) == value for option, value in options.items())
+            and all(option in SELECTIONS or _option(final, option) == value for option, value in options.items())
         )
 
     return {name: final for name, final in recorded.items() if fits(final)}
@@ -159,8 +157,7 @@ def _fresh_seeds(recorded: Mapping[str, dict[str, Any]]) -> Iterator[str]:
 
     def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         options = {*one["config"], *other["config"]} - {"seed", "seeds", "checkpoint_epochs"}
-        # What a run's code had no option for, it did not do.
-        return all(one["config"].get(option, False) == other["config"].get(option, False) for option in options)
+        return all(_option(one, option) == _option(other, option) for option in options)
 
     for item in ITEMS.values():
         of_item = measured(item, recorded).values()
@@ -175,6 +172,11 @@ def _fresh_seeds(recorded: Mapping[str, dict[str, Any]]) -> Iterator[str]:
                     f"{'inside' if low <= value <= high else 'outside'} of {scale * low:.3g} to {scale * high:.3g}, "
                     f"of seeds {first} to {last}"
                 )
+
+
+def _option(final: Mapping[str, Any], option: str) -> Any:
+    """An option of a run: what its code had no option for, it did not do."""
+    return final["config"].get(option, False)
 
 
 def _not_measured(item: Item) -> str:
