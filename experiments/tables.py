@@ -9,7 +9,8 @@ from typing import Any
 
 from aae_jax import runs
 from experiments import reports, search
-from experiments.items import ITEMS, PICTURES, REMARKS, Item
+from experiments.items import ITEMS, Item
+from experiments.remarks import PICTURES, REMARKS
 
 __all__ = ["RESULTS", "headlines", "inserted", "markdown", "measured", "results"]
 
