@@ -205,39 +205,31 @@ def invariance(
     trains: Sequence[str],
     view: Corruption,
     *,
-    balance: float = 0.0,
     known: Callable[[Batch], Batch | None] = lambda batch: None,
-    axis_name: str | None = None,
 ) -> Phase:
     """q(y given x) is to be the same of an image and of another view of it.
 
     Charged is KL(q(y given x) ‖ q(y given view(x))), the first of which stands still; it needs no labels. Of rows
-    whose category is known another view is to be of that one. Agreement is easiest where there are few categories;
-    with `balance`, KL(uniform ‖ q(y)) of the batch's views is charged beside it, which a category that is never used
-    makes large, however little the game has to say to it by then.
+    whose category is known another view is to be of that one.
 
     Args:
         probabilities: `(params, input) -> [B, K]`.
         trains: names of the networks, the encoder.
         view: `(key, image) -> input` of one example, of the clean image, see `corruption.view`.
-        balance: weight of KL(uniform ‖ q(y)), ≥ 0.
         known: rows of the batch, all with a label, whose classes are the categories; by default none.
-        axis_name: of the mapped axis over which batches are sharded, for q(y) of the whole batch.
 
     Returns:
-        A phase "invariance", with the metric "balance" where that is asked for.
+        A phase "invariance".
 
     Raises:
-        ValueError: if `probabilities`, `view` or `known` is no function, `trains` are no names or `balance` is below
-            0.
+        ValueError: if `probabilities`, `view` or `known` is no function or `trains` are no names.
 
     References:
         Hu et al., "Learning Discrete Representations via Information Maximizing Self-Augmented Training", 2017,
-        sections 3.1 and 3.2. Not the paper's.
+        section 3.1. Not the paper's.
     """
     check_function("probabilities", probabilities, "(params, input) -> [B, K]")
     check_function("view", view, "(key, image) -> input, such as corruption.view makes")
-    check_number("balance", balance, "a number ≥ 0", least=0)
     check_function("known", known, "batch -> batch, or None")
 
     def loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
@@ -245,17 +237,11 @@ def invariance(
             return probabilities(params, jax.vmap(view)(derive(keys.draw, name), rows.image))
 
         here = jax.lax.stop_gradient(probabilities(params, batch.input))
-        of_view = there("view", batch)
-        charged, metrics = _divergence(here, of_view).mean(), {}
+        divergence = _divergence(here, there("view", batch)).mean()
         if (labeled := known(batch)) is not None:
             category = jax.nn.one_hot(labeled.label, here.shape[-1], dtype=here.dtype)
-            charged += _divergence(category, there("view of known", labeled)).mean()
-        if balance:
-            used = of_view.mean(0, keepdims=True)
-            used = used if axis_name is None else jax.lax.pmean(used, axis_name)
-            metrics["balance"] = _divergence(jnp.full_like(used, 1 / used.shape[-1]), used).mean()
-            charged += balance * metrics["balance"]
-        return charged, metrics
+            divergence += _divergence(category, there("view of known", labeled)).mean()
+        return divergence, {}
 
     return _phase("invariance", trains, loss)
 

@@ -272,7 +272,7 @@ class CategoryOptions(PaperOptions):
     """Options of the experiments whose models have categories, for two phases that the paper does not have."""
 
     NEEDS: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("view_stretch", "view_balance", "view_rate", "constant_view_rate"), "view_amount"),
+        **dict.fromkeys(("view_stretch", "view_rate", "constant_view_rate"), "view_amount"),
         **dict.fromkeys(("smoothness_rate", "smoothness_start"), "smoothness_radius"),
     }
 
@@ -283,9 +283,6 @@ class CategoryOptions(PaperOptions):
     """Its height and width are divided by 1 minus this to 1 plus this for that view, each by itself."""
     view_cutout: int = 0
     """Pixels of the side of a square, anywhere, that is set to 0 in that view; 0 for no square."""
-    view_balance: float = 0.0
-    """Weight of a further charge of that phase, KL(uniform ‖ q(y)) of each batch's views, so that all categories are
-    in use: to agree is easiest where they are few."""
     view_rate: float = 0.01
     """First learning rate of that phase; momentum 0.9."""
     constant_view_rate: bool = False
@@ -311,7 +308,7 @@ class CategoryOptions(PaperOptions):
 
     def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
         """A model of the paper's networks for a data set; see `Options`."""
-        names = ("view_amount", "view_stretch", "view_cutout", "view_balance", "smoothness_radius")
+        names = ("view_amount", "view_stretch", "view_cutout", "smoothness_radius")
         added = {name: getattr(self, name) for name in names}
         return super().model_config(variant, dataset, **{**added, **options})
 

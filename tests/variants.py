@@ -47,7 +47,7 @@ VARIANTS = {
     "supervised_aae": from_config("supervised_aae"),
     "label_conditioned_supervised_aae": from_config("label_conditioned_supervised_aae"),
     "semi_supervised_aae, invariant, batch norm": from_config(
-        "semi_supervised_aae", view_amount=1.0, view_cutout=2, view_balance=0.5, encoder_batch_norm="all"
+        "semi_supervised_aae", view_amount=1.0, view_cutout=2, encoder_batch_norm="all"
     ),
     "clustering_aae, smoothed, batch norm": from_config(
         "clustering_aae", num_clusters=4, smoothness_radius=0.5, encoder_batch_norm="all"

@@ -28,7 +28,7 @@ def smoothed(model: Model, radius: float) -> Model:
     return _with_phase(model, smoothness(_probabilities(model), ["encoder"], radius=radius))
 
 
-def invariant(model: Model, view: Corruption, *, balance: float = 0.0, axis_name: str | None = None) -> Model:
+def invariant(model: Model, view: Corruption) -> Model:
     """The model whose q(y given x) is to be the same of other views: its last phase is `phases.invariance`.
 
     This says what does not make another category of an image: the paper's games leave that open. Where the model
@@ -37,18 +37,15 @@ def invariant(model: Model, view: Corruption, *, balance: float = 0.0, axis_name
     Args:
         model: see `smoothed`.
         view: see `phases.invariance`.
-        balance: see there.
-        axis_name: see there.
 
     Raises:
-        ValueError: if `model` is none or cannot encode, `view` is no function or `balance` is below 0; when a step is
-            taken, if there is no category.
+        ValueError: if `model` is none or cannot encode, or `view` is no function; when a step is taken, if there is
+            no category.
     """
     probabilities = _probabilities(model)
     learns_classes = "classification" in [phase.name for phase in model.phases]
     known = {"known": lambda batch: batch.labeled} if learns_classes else {}
-    phase = invariance(probabilities, ["encoder"], view, balance=balance, axis_name=axis_name, **known)
-    return _with_phase(model, phase)
+    return _with_phase(model, invariance(probabilities, ["encoder"], view, **known))
 
 
 def _with_phase(model: Model, phase: Phase) -> Model:

@@ -113,7 +113,6 @@ PAPERS = {
 CATEGORIES = {
     "view amount >= 0": ("--view-amount -1", "view_amount is -1.0", "a number ≥ 0"),
     "view stretch < 1": ("--view-amount 1 --view-stretch 1", "view_stretch is 1.0", "a fraction in [0, 1)"),
-    "view balance >= 0": ("--view-amount 1 --view-balance -1", "view_balance is -1", "a number ≥ 0"),
     "view cutout >= 0": ("--view-amount 1 --view-cutout -1", "view_cutout is -1", "integer ≥ 0"),
     "view rate >= 0": ("--view-amount 1 --view-rate -1", "rate of invariance is -1", "≥ 0"),
     "view rate of views": (
