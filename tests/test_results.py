@@ -87,10 +87,12 @@ def test_a_fresh_seed_is_compared_with_the_seeds_before():
     half = 9.9248 * np.sqrt(1 + 1 / 3)
     assert reports.prediction_interval([1.0, 2.0, 3.0]) == pytest.approx((2 - half, 2 + half), abs=1e-3)
     # By hand, of seeds 0 to 2 in the results: 1.06, 1.08 and 1.05 %, so 1.063 ± 9.9248 · 0.0153 · √(4 / 3).
-    (line,) = [line for line in tables.markdown().splitlines() if line.startswith("- Table 2, 100 labels, other")]
+    lines = tables.markdown().splitlines()
+    (line,) = [line for line in lines if line.startswith("- Table 2, 100 labels, other")]
     assert "seed 3: **1.23**, inside of 0.888 to 1.24, of seeds 0 to 2" in line
-    # 5.55, 5.47 and 4.98 %, of a run whose code did not ask yet which priors.
-    assert any(line.startswith("- Fig. 4, gaussian mixture") for line in tables.markdown().splitlines())
+    # 5.55, 5.47 and 4.98 %, of a run whose code did not ask yet which priors: 5.333 ± 9.9248 · 0.3086 · √(4 / 3).
+    (line,) = [line for line in lines if line.startswith("- Fig. 4, gaussian mixture")]
+    assert "seed 3: **5.36**, inside of 1.8 to 8.87, of seeds 0 to 2" in line
 
 
 def test_of_the_runs_with_a_picture_that_with_most_items_is_shown(tmp_path, monkeypatch):
