@@ -124,7 +124,7 @@ def main(config: Config) -> dict[str, Any]:
     }
     reports.print_metrics(metrics, lines)
     draw(config.out, {panel: restarts.names(config, panel) for panel in config.panels})
-    counting = [name for panel in config.panels for name in restarts.chosen(config.out, panel)]
+    counting = [name for panel in config.panels for name in restarts.chosen(config, panel)]
     print(f"\n{config.out}: final.json, codes.png, errors.png; models that count in {', '.join(counting)}")
     return metrics
 

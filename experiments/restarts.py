@@ -3,11 +3,13 @@
 It is the one that reconstructs its training images best in its last epoch: where a category tells more of an image,
 the style has less to tell. Agreement between views would favor trainings that put two classes into one category, since
 nothing is agreed upon as easily. The classes of images that are judged have no part in it.
+
+Which classes share a category is often decided early. Then short trials can be compared, several for the price of one
+whole training, which only the best of them gets.
 """
 
 import dataclasses
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -29,19 +31,37 @@ class RestartOptions(CategoryOptions):
     """Options of the experiments that find clusters."""
 
     JUDGING: ClassVar[tuple[str, ...]] = ("restarts",)
+    NEEDS: ClassVar[Mapping[str, str]] = {**CategoryOptions.NEEDS, "trial_epochs": "restarts"}
 
     restarts: int = 0
     """Further trainings of each seed, from the seeds 10,000 later and so on; of all of them the one counts that
-    reconstructs training images best in its last epoch. A finished run can have more of them."""
+    reconstructs training images best in its last epoch. Without trials a finished run can have more of them."""
+    trial_epochs: int = 0
+    """Epochs of a trial: restarts are compared after so many, and the best is trained anew, to its end. 0 for no
+    trials: all are trained to their ends."""
 
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
         super().check()
         check_count("restarts", self.restarts, 0)
+        check_count("trial_epochs", self.trial_epochs, 0)
+        if self.restarts and self.trial_epochs >= self.epochs:
+            raise ValueError(
+                f"trial_epochs is {self.trial_epochs}, of {self.epochs} epochs; expected fewer, or 0 to compare "
+                "restarts at their ends."
+            )
         if self.restarts and self.seeds > _APART:
             raise ValueError(f"seeds is {self.seeds}, and restarts have those from {_APART} on; expected no more.")
         last = self.restarted(self.restarts)
         last.training(last.all_seeds())
+
+    def settings(self) -> dict[str, Any]:
+        """What training depends on; see `Options`. With other restarts another trial may be the best."""
+        return {**super().settings(), **({"restarts": self.restarts} if self.tries() else {})}
+
+    def tries(self) -> bool:
+        """Whether restarts are compared by trials."""
+        return bool(self.restarts and self.trial_epochs)
 
     def restarted(self, restart: int) -> Self:
         """The options of one of the trainings of each seed.
@@ -62,8 +82,8 @@ class Choice(NamedTuple):
 
 
 def names(config: RestartOptions, name: str) -> list[str]:
-    """Of the trainings of each seed, in the run folder."""
-    return [_name(name, restart) for restart in range(1 + config.restarts)]
+    """Of the trainings of each seed that go to their ends, in the run folder."""
+    return [name] if config.tries() else _names(config, name)
 
 
 def train(
@@ -79,48 +99,57 @@ def train(
         name: of the model, see `names`.
         **options: of `training.train_model`.
     """
+
+    def trained(config: RestartOptions, name: str, **terms: Any) -> list[training.Trained | None]:
+        return training.train_model(experiment, config, model_config, dataset, name, **options, **terms)
+
+    terms = {"epochs": config.trial_epochs} if config.tries() else {}
     of_restarts = []
-    for restart, of_restart in enumerate(names(config, name)):
-        restarted = config.restarted(restart)
+    for restart, of_restart in enumerate(_names(config, name)):
         try:
-            trained = training.train_model(experiment, restarted, model_config, dataset, of_restart, **options)
+            of_restarts.append(trained(config.restarted(restart), of_restart, **terms))
         except FloatingPointError:
             # All of its seeds have diverged: another one may not.
             if not config.restarts:
                 raise
-            trained = [None] * config.seeds
-        of_restarts.append(trained)
-    return [_choose(config, index, name, of_seed) for index, of_seed in enumerate(zip(*of_restarts, strict=True))]
+            of_restarts.append([None] * config.seeds)
+    losses = [_losses(config, index, name, of_seed) for index, of_seed in enumerate(zip(*of_restarts, strict=True))]
+    best = [None if np.isnan(of_seed).all() else int(np.nanargmin(of_seed)) for of_seed in losses]
+    if config.tries() and best != [None] * config.seeds:
+        seeds = tuple(config.restarted(restart or 0).seed + index for index, restart in enumerate(best))
+        counting = trained(config, name, seeds=seeds)
+    else:
+        counting = [of_restarts[restart or 0][index] for index, restart in enumerate(best)]
+    return [one and Choice(one, of_seed) for one, of_seed in zip(counting, losses, strict=True)]
 
 
-def chosen(folder: Path, name: str) -> list[str]:
+def chosen(config: RestartOptions, name: str) -> list[str]:
     """Which trainings count in a finished run: their folders there, one for each seed that has not diverged.
 
     Args:
-        folder: of the run, whose evidence has the losses of each choice as `NAME/restart_loss`.
+        config: of the run, whose evidence has the losses of each choice as `NAME/restart_loss`.
         name: of the model.
     """
     found = []
-    for path in sorted(folder.glob("evidence_*.npz"), key=reports.index_of):
+    for path in sorted(config.out.glob("evidence_*.npz"), key=reports.index_of):
         with np.load(path, allow_pickle=False) as evidence:
             best = int(np.nanargmin(evidence[f"{name}/restart_loss"]))
-        found.append(f"seed_{reports.index_of(path)}/{_name(name, best)}")
+        found.append(f"seed_{reports.index_of(path)}/{name if config.tries() else _names(config, name)[best]}")
     return found
 
 
-def _name(name: str, restart: int) -> str:
-    return f"{name}_{restart}" if restart else name
+def _names(config: RestartOptions, name: str) -> list[str]:
+    """Of the trainings that are compared."""
+    if config.tries():
+        return [f"{name}_trial_{restart}" for restart in range(1 + config.restarts)]
+    return [f"{name}_{restart}" if restart else name for restart in range(1 + config.restarts)]
 
 
-def _choose(
-    config: RestartOptions, index: int, name: str, trained: Sequence[training.Trained | None]
-) -> Choice | None:
-    logs = [config.out / f"seed_{index}" / of_restart / "metrics.jsonl" for of_restart in names(config, name)]
-    losses = np.array(
+def _losses(config: RestartOptions, index: int, name: str, trained: Sequence[training.Trained | None]) -> np.ndarray:
+    logs = [config.out / f"seed_{index}" / of_restart / "metrics.jsonl" for of_restart in _names(config, name)]
+    return np.array(
         [
             np.nan if one is None else reports.logs(log)[-1]["reconstruction/nll"]
             for one, log in zip(trained, logs, strict=True)
         ]
     )
-    best = None if np.isnan(losses).all() else trained[int(np.nanargmin(losses))]
-    return best and Choice(best, losses)

@@ -53,7 +53,8 @@ def test_an_experiment_leaves_numbers_evidence_and_pictures(tmp_path, name):
         losses = [line["reconstruction/nll"] for line in lines]
         assert losses[0] != losses[1] and losses == pytest.approx(evidence["clustering_aae/restart_loss"])
         best = trained[np.argmin(losses)]
-        assert [tmp_path / name for name in restarts.chosen(tmp_path, "clustering_aae")] == [best]
+        config = clustering.Config(out=tmp_path, restarts=1)
+        assert [tmp_path / name for name in restarts.chosen(config, "clustering_aae")] == [best]
         model, params, _ = aae_jax.load(best)
         found = model.encode_mean(params, training.held_out(data.load("mnist5k").test).image)["category"].argmax(-1)
         assert (found == evidence["cluster"]).mean() > 0.99
@@ -74,27 +75,65 @@ def _of_first_seed(folder, metrics):
     return {name: value["values"][0] for name, value in metrics.items()}
 
 
-def test_of_several_trainings_those_that_diverge_do_not_count(tmp_path, monkeypatch):
-    config = clustering.Config(out=tmp_path, restarts=2)
-    of_restarts = {"model": [("a", 4.0), None], "model_1": [("b", 3.5), None], "model_2": None}
+@pytest.fixture
+def trainings(tmp_path, monkeypatch):
+    """Two seeds' nll by training, None where one has diverged; called with what stands for a trained model."""
+    asked = []
 
-    def train_model(experiment, config, model_config, dataset, name, **options):
-        if of_restarts[name] is None:
-            raise FloatingPointError("no seed is left")
-        for index, found in enumerate(of_restarts[name]):
-            log = tmp_path / f"seed_{index}" / name / "metrics.jsonl"
-            log.parent.mkdir(parents=True)
-            log.write_text(json.dumps({"reconstruction/nll": found and found[1]}))
-        return [found and found[0] for found in of_restarts[name]]
+    def of(losses):
+        def train_model(experiment, config, model_config, dataset, name, *, seeds=None, epochs=None):
+            seeds = seeds or (config.seed, config.seed + 1)
+            asked.append((name, seeds, epochs))
+            found = [losses[seed] for seed in seeds]
+            if found == [None, None]:
+                raise FloatingPointError("no seed is left")
+            for index, loss in enumerate(found):
+                log = tmp_path / f"seed_{index}" / name / "metrics.jsonl"
+                log.parent.mkdir(parents=True)
+                log.write_text(json.dumps({"reconstruction/nll": loss}))
+            return [loss and seed for seed, loss in zip(seeds, found, strict=True)]
 
-    monkeypatch.setattr(restarts.training, "train_model", train_model)
-    first, second = restarts.train("clustering", dataclasses.replace(config, seeds=2), None, None, "model")
+        monkeypatch.setattr(restarts.training, "train_model", train_model)
+        return asked
+
+    return of
+
+
+LOSSES = {0: 4.0, 1: None, 10_000: 3.5, 10_001: None, 20_000: None, 20_001: None}
+
+
+def test_of_several_trainings_those_that_diverge_do_not_count(tmp_path, trainings):
+    config = clustering.Config(out=tmp_path, seeds=2, restarts=2)
+    asked = trainings(LOSSES)
+    first, second = restarts.train("clustering", config, None, None, "model")
     # The second seed has diverged in all of them.
-    assert first.trained == "b" and first.losses.tolist()[:2] == [4.0, 3.5] and np.isnan(first.losses[2])
+    assert first.trained == 10_000 and first.losses.tolist()[:2] == [4.0, 3.5] and np.isnan(first.losses[2])
     assert second is None
-    monkeypatch.setitem(of_restarts, "model", None)
+    assert asked == [("model", (0, 1), None), ("model_1", (10_000, 10_001), None), ("model_2", (20_000, 20_001), None)]
+    trainings({0: None, 1: None})
     with pytest.raises(FloatingPointError, match="no seed is left"):
-        restarts.train("clustering", dataclasses.replace(config, seeds=2, restarts=0), None, None, "model")
+        restarts.train("clustering", dataclasses.replace(config, restarts=0), None, None, "model")
+
+
+def test_of_several_trials_each_seed_has_its_best_one_trained_to_its_end(tmp_path, trainings):
+    config = clustering.Config(out=tmp_path, seeds=2, restarts=2, trial_epochs=3)
+    asked = trainings({**LOSSES, 1: 2.0, 20_001: 1.0})
+    first, second = restarts.train("clustering", config, None, None, "model")
+    assert (first.trained, second.trained) == (10_000, 20_001)
+    assert second.losses[[0, 2]].tolist() == [2.0, 1.0]
+    assert [epochs for _, _, epochs in asked] == [3, 3, 3, None]
+    assert asked[-1] == ("model", (10_000, 20_001), None) and asked[0][0] == "model_trial_0"
+    for index in range(2):
+        np.savez(tmp_path / f"evidence_{index}.npz", **{"model/restart_loss": (first, second)[index].losses})
+    assert restarts.chosen(config, "model") == ["seed_0/model", "seed_1/model"]
+    # What is chosen hangs on all trials; without any a finished run can have more trainings.
+    assert config.settings()["restarts"] == 2 and "restarts" not in clustering.Config(restarts=2).settings()
+
+
+def test_a_seed_of_which_no_trial_is_left_is_none(tmp_path, trainings):
+    config = clustering.Config(out=tmp_path, seeds=2, restarts=2, trial_epochs=3)
+    trainings({seed: None for seed in LOSSES})
+    assert restarts.train("clustering", config, None, None, "model") == [None, None]
 
 
 @pytest.mark.slow
