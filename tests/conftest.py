@@ -1,6 +1,7 @@
 """Set before JAX starts: four devices on one CPU, and quick compilation where bits and speed are not the point."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -18,6 +19,8 @@ if metadata.version("jaxlib") < "0.11":  # later ones do not know it, and end th
     _FLAGS.append("--xla_cpu_use_fusion_emitters=false")
 os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *_FLAGS])
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Tracing makes many objects and few cycles: looked through as often as by default, they take some percent of the time.
+gc.set_threshold(100_000, 50, 100)
 if "PYTEST_XDIST_WORKER" not in os.environ:
     # What one test has compiled, the next one and its processes need not; nothing is left in anybody's home folder.
     cache = tempfile.mkdtemp(prefix="aae_jax_tests_")

@@ -14,9 +14,26 @@ from aae_jax import keys as keys_module
 from aae_jax.parallel import AXIS
 from aae_jax.types import Keys, Model, Network, Phase
 
+TELLING = {
+    *("vae, mixture", "gan, noise, batch norm", "aae, universal posterior", "dimension_reduction_aae"),
+    *("semi_supervised_aae, invariant, batch norm", "clustering_aae, smoothed, batch norm"),
+}
+"""Variants that have between them every phase, and all that rows share or draw."""
+
 
 @pytest.fixture(params=VARIANTS.values(), ids=VARIANTS.keys())
 def make_model(request):
+    return request.param
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(make, id=name, marks=[] if name in TELLING else pytest.mark.slow)
+        for name, make in VARIANTS.items()
+    ]
+)
+def make_telling_model(request):
+    """Every variant, but only some in the quick tests: for laws that take a large program of their own."""
     return request.param
 
 
@@ -111,9 +128,9 @@ def derived_keys(make_model, monkeypatch, derive=keys_module.derive):
     return seen
 
 
-def test_no_draw_is_made_twice(make_model, monkeypatch):
+def test_no_draw_is_made_twice(make_telling_model, monkeypatch):
     # The view's keys are derived anew in each phase: the same key under the same name, on purpose.
-    seen = derived_keys(make_model, monkeypatch)
+    seen = derived_keys(make_telling_model, monkeypatch)
     assert len(seen) >= 2 * BATCH_SIZE
     assert all(len(names) == 1 for names in seen.values())
     assert not seen.keys() & {tuple(pair) for pair in jax.random.key_data(make_keys()).tolist()}
@@ -135,9 +152,11 @@ def on_four_devices(make_model, first_row_of=lambda index: index * (BATCH_SIZE /
     return jax.pmap(run, AXIS, in_axes=(None, 0, 0), out_axes=None)(initial(make_model), jnp.arange(4), quarters)
 
 
-def test_four_devices_take_the_step_of_one(make_model):
-    one = jitted_step(make_model)(initial(make_model), make_keys(), make_batch())
-    chex.assert_trees_all_close(jax.device_get(one), jax.device_get(on_four_devices(make_model)), rtol=1e-4, atol=1e-5)
+def test_four_devices_take_the_step_of_one(make_telling_model):
+    one = jitted_step(make_telling_model)(initial(make_telling_model), make_keys(), make_batch())
+    chex.assert_trees_all_close(
+        jax.device_get(one), jax.device_get(on_four_devices(make_telling_model)), rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("variant", ["aae", "semi_supervised_aae, invariant, batch norm"])
@@ -161,14 +180,14 @@ def test_control_noise_that_all_devices_share_is_found():
     assert abs(metrics["reconstruction/nll"] - shared["reconstruction/nll"]) > 1e-3
 
 
-def test_vmapped_seeds_are_each_seed_alone(make_model):
-    states = [initial(make_model, seed) for seed in range(3)]
+def test_vmapped_seeds_are_each_seed_alone(make_telling_model):
+    states = [initial(make_telling_model, seed) for seed in range(3)]
     assert changed(states[0].params, states[1].params) == set(states[0].params)
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
     run_keys = jax.random.split(jax.random.key(5), 3)
     keys = jax.vmap(lambda key: aae_jax.row_keys(key, 0, BATCH_SIZE))(run_keys)
-    together = jax.jit(jax.vmap(jitted_step(make_model), in_axes=(0, 0, None)))(stacked, keys, make_batch())
-    alone = jitted_step(make_model)(states[1], keys[1], make_batch())
+    together = jax.jit(jax.vmap(jitted_step(make_telling_model), in_axes=(0, 0, None)))(stacked, keys, make_batch())
+    alone = jitted_step(make_telling_model)(states[1], keys[1], make_batch())
     chex.assert_trees_all_close(jax.tree.map(lambda value: value[1], together), alone, rtol=1e-4, atol=1e-5)
 
 

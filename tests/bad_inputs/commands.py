@@ -183,7 +183,11 @@ OWN = {
     "clustering": {
         "restarts >= 0": ("--restarts -1", "restarts is -1", "integer ≥ 0"),
         "trial epochs >= 0": ("--trial-epochs -1 --restarts 1", "trial_epochs is -1", "integer ≥ 0"),
-        "trials within the epochs": ("--trial-epochs 30 --restarts 1", "trial_epochs is 30, of 1 epochs", "expected fewer"),
+        "trials within the epochs": (
+            "--trial-epochs 30 --restarts 1",
+            "trial_epochs is 30, of 1 epochs",
+            "expected fewer",
+        ),
         "trials of restarts": ("--trial-epochs 3 --restarts 0", "trial_epochs is 3", "a --restarts above 0"),
         "seeds of restarts": ("--restarts 1 --seed 4294967295", "seed is 4294977295", "0 to 2³² − 1"),
         "cutout of a view": ("--view-amount 0 --view-cutout 3", "view_cutout is 3", "a view_amount above 0"),
