@@ -80,6 +80,7 @@ def standardized(model: Model, shift: jax.Array, scale: jax.Array) -> Model:
     if np.shape(shift) != np.shape(scale) or np.ndim(scale) != 1:
         raise ValueError(f"shift has shape {np.shape(shift)} and scale {np.shape(scale)}; expected [C] for both.")
     check_shift_and_scale(np.asarray(shift), np.asarray(scale))
+    shift, scale = jnp.asarray(shift), jnp.asarray(scale)
 
     def inward(image: jax.Array) -> jax.Array:
         return (image - shift) / scale

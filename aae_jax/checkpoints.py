@@ -31,6 +31,10 @@ def digests(tree: Tree) -> dict[str, str]:
     return result
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["no word of why"])[0]
+
+
 class Checkpoints:
     """The checkpoints of one run folder; see `checkpoints`. A class because orbax's manager owns threads."""
 
@@ -39,6 +43,7 @@ class Checkpoints:
 
         runs.make_folder(folder)
         self._ocp = ocp
+        self._unusable: list[int] = []
         # Orbax logs through absl every step of every save, and the traceback of what it raises anyway.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
         options = {}
@@ -62,19 +67,19 @@ class Checkpoints:
             OSError: if this one or the one before could not be written: the disk is full, say. Whole ones stay.
         """
         check_count("number", number, 0)
+        self._delete_unusable()
         if number in self._manager.all_steps():
             return
         self._write(number, tree)
 
-    def replace(self, number: int, tree: Tree) -> None:
-        """Writes a checkpoint in place of the one of the same number, see `save`."""
-        if number in self._manager.all_steps():
-            self._manager.delete(number)
-        self._write(number, tree)
-
     def add(self, tree: Tree) -> None:
         """Writes a checkpoint numbered after the last one, see `save`."""
+        self._delete_unusable()
         self._write((self._manager.latest_step() or 0) + 1, tree)
+
+    def newest(self) -> int | None:
+        """The number of the last checkpoint, whole or not; None where there is none."""
+        return self._manager.latest_step()
 
     def _write(self, number: int, tree: Tree) -> None:
         ocp = self._ocp
@@ -83,13 +88,19 @@ class Checkpoints:
         arguments = ocp.args.Composite(state=ocp.args.StandardSave(tree), digests=ocp.args.JsonSave(digests(tree)))
         with self._clear_errors():
             written = self._manager.save(number, args=arguments)
-        assert written, f"checkpoint {number} comes after a later one"
+        if not written:
+            raise ValueError(
+                f"number is {number}, and {self._manager.directory} has checkpoint {self.newest()}; expected a later "
+                "one."
+            )
 
-    def _delete_after(self, number: int) -> None:
-        """Damaged ones would stand in the way: orbax writes no checkpoint before one that is there."""
-        for later in self._manager.all_steps():
-            if later > number:
-                self._manager.delete(later)
+    def _delete_unusable(self) -> None:
+        """Those that could not be restored would stand in the way: orbax writes no checkpoint before a later one.
+
+        Not at once: what could not be read may have been whole, on a disk that was away.
+        """
+        while self._unusable:
+            self._manager.delete(self._unusable.pop())
 
     def finish(self) -> None:
         """Waits until the last checkpoint is written.
@@ -109,7 +120,7 @@ class Checkpoints:
         try:
             yield
         except Exception as error:  # Whatever orbax and tensorstore raise where they cannot write.
-            problem = str(error).splitlines()[0].rsplit(": ", 1)[-1]
+            problem = _first_line(error).rsplit(": ", 1)[-1]
             raise OSError(
                 f"A checkpoint could not be written to {self._manager.directory} ({problem}). Those before it are "
                 "whole: make room, then go on with --resume."
@@ -118,7 +129,8 @@ class Checkpoints:
     def restore(self, like: Tree) -> tuple[int, Tree] | None:
         """The newest whole checkpoint as `(number, tree)`; None where there is none at all.
 
-        A damaged one is reported by a warning, the one before it is used, and the damaged one deleted.
+        A damaged one is reported by a warning, the one before it is used, and the damaged one deleted when the next
+        one is written.
 
         Args:
             like: a tree of arrays or shapes that the checkpoint must match.
@@ -131,15 +143,17 @@ class Checkpoints:
         target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like)
         arguments = ocp.args.Composite(state=ocp.args.StandardRestore(target), digests=ocp.args.JsonRestore())
         problems: list[str] = []
+        unusable: list[int] = []
         for number in sorted(self._manager.all_steps(), reverse=True):
             try:
                 restored = self._manager.restore(number, args=arguments)
                 if digests(restored.state) == restored.digests:
-                    self._delete_after(number)
+                    self._unusable = unusable
                     return number, restored.state
                 problem = "its arrays differ from the digests that were saved with them"
             except Exception as error:  # Whatever orbax and tensorstore raise on damaged files.
-                problem = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+                problem = f"{type(error).__name__}: {_first_line(error)}"
+            unusable.append(number)
             problems.append(f"checkpoint {number} in {self._manager.directory} cannot be used: {problem}")
             logging.getLogger(__name__).warning("%s", problems[-1])
         if problems:
@@ -156,9 +170,12 @@ class _NoCheckpoints(Checkpoints):
     def _write(self, number: int, tree: Tree) -> None:
         pass
 
-    save = replace = _write
+    save = _write
 
     def add(self, tree: Tree) -> None:
+        """Nothing."""
+
+    def newest(self) -> None:
         """Nothing."""
 
     def finish(self) -> None:
@@ -187,7 +204,8 @@ class Best:
             restored = saved.restore(like)
             # A run that was killed may have kept an epoch that its log does not reach yet. It comes to it again.
             self._kept = restored and restored[1]
-            for value in values:
+            # Where nothing is kept, no epoch of the log is the best of those that are.
+            for value in values if restored else ():
                 self._least = np.fmin(self._least, np.array(value, float))
 
     def offer(self, value: Any, params: Tree) -> None:
@@ -209,6 +227,10 @@ class Best:
         params = jax.device_get(params)
         self._kept = params if self._kept is None or is_less.all() else jax.tree.map(chosen, params, self._kept)
         self._saved.add(self._kept)
+
+    def finish(self) -> None:
+        """Waits until they are written, see `Checkpoints.finish`."""
+        self._saved.finish()
 
 
 def best_params(folder: Path, like: Tree) -> Tree | None:

@@ -54,7 +54,7 @@ def check_number(
     """A finite number with `above < value < below` and `value ≥ least`; `expected` says that in words."""
     try:
         number = math.nan if isinstance(value, str | bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     # Written so that NaN fails; the bounds themselves may be infinite, the number may not.
     if not (above < number < below and number >= least and math.isfinite(number)):

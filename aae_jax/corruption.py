@@ -104,7 +104,8 @@ def affine(*, rotation: float, shear: float, scale: float, shift: float) -> Corr
         check_axes("image", image, "[H, W, C]")
         turn, slant, *rest = jax.random.uniform(key, (6,), image.dtype, -1, 1)
         cosine, sine = jnp.cos(jnp.deg2rad(rotation * turn)), jnp.sin(jnp.deg2rad(rotation * turn))
-        rotated = jnp.array([[cosine, -sine], [sine, cosine]]) @ jnp.array([[1, 0], [shear * slant, 1]])
+        turned, slanted = jnp.array([[cosine, -sine], [sine, cosine]]), jnp.array([[1, 0], [shear * slant, 1]])
+        rotated = jnp.matmul(turned, slanted, precision="highest")
         stretch, move = jnp.array(rest).reshape(2, 2) * jnp.array([[scale], [shift]])
         middle = (jnp.array(image.shape[:2]) - 1) / 2
         # Where each pixel of the view comes from in the image.

@@ -108,7 +108,7 @@ def check_training_set(rows: Rows, num_seeds: int, *, in_memory: bool) -> None:
 
 def _check_of_seeds(name: str, part: jax.Array, num_seeds: int, *, least: int) -> None:
     check_integers(name, part, least=least)
-    if np.ndim(part) not in (1, 2) or (np.ndim(part) == 2 and len(part) != num_seeds):
+    if np.ndim(part) != 1 and np.shape(part)[:-1] != (num_seeds,):
         raise ValueError(f"{name} has shape {np.shape(part)}; expected one axis, or two of {num_seeds} seeds.")
 
 

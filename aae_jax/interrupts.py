@@ -25,6 +25,8 @@ class Stopped(KeyboardInterrupt):
 def deferred() -> Iterator[Callable[[], int]]:
     """Within the block, the first SIGINT or SIGTERM is kept rather than obeyed; a second one acts as it always did.
 
+    One that the block has not acted upon, by an exception of its own, is obeyed at its end.
+
     Yields:
         A function that gives the number of the signal that came, or 0. Outside of the main thread, where Python lets
         nobody handle signals, always 0.
@@ -50,3 +52,5 @@ def deferred() -> Iterator[Callable[[], int]]:
         yield lambda: received[0] if received else 0
     finally:
         restore()
+    if received:
+        signal.raise_signal(received[0])

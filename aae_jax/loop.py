@@ -14,6 +14,7 @@ from typing import Any, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from aae_jax import hosts, interrupts, parallel, runs
 from aae_jax.checkpoints import Best, checkpoints
@@ -165,7 +166,7 @@ def fit(
         shapes = metric_shapes(make_algorithm(None), one, config.batch_size)
         start = over_seeds(lambda key: (algorithm.init(key), no_sums(shapes)))
         restored = saved.restore(jax.eval_shape(start, init_key)) if resume else None
-        if not resume and log.exists():
+        if not resume and (log.exists() or saved.newest() is not None):
             raise ValueError(f"A run has begun in {folder}: resume it (--resume), or choose another folder (--out).")
         done, (state, sums) = restored or (0, jax.jit(start)(init_key))
         (done,), (state, sums) = hosts.agreed(done), hosts.from_first((state, sums))
@@ -224,7 +225,10 @@ def fit(
                         if number:
                             saved.finish()
                             raise _stopped(number, folder, done)
-            line = {name: _plain(total / steps_per_epoch) for name, total in sums.metrics.items()}
+            diverged = np.asarray(sums.bad_step) >= 0
+            # Sums of a seed that has diverged are of the steps before, or of none.
+            totals = {name: np.where(diverged, np.nan, total) for name, total in sums.metrics.items()}
+            line = {name: _plain(total / steps_per_epoch) for name, total in totals.items()}
             sums = _for_next_epoch(sums)
             if judge:
                 scores = judge(parallel.here(state.params), _epoch_keys(evaluation_key, epoch))
@@ -234,13 +238,17 @@ def fit(
             bar.set_postfix_str(_summary(line), refresh=False)
             seconds = round(time.perf_counter() - started, 3)
             runs.add_line(log, {"epoch": epoch + 1, "step": done, **line, "seconds": seconds})
-            (number,) = hosts.agreed(told_to_stop() if done < num_steps else 0)
+            (number,) = hosts.agreed(told_to_stop())
             if number or (epoch + 1) % config.checkpoint_epochs == 0 or done == num_steps:
+                if keeper is not None:
+                    # What a checkpoint takes for the best so far has to be there before it is.
+                    keeper.finish()
                 saved.save(done, (state, sums))
                 last_saved = time.perf_counter()
             if number:
                 saved.finish()
                 raise _stopped(number, folder, done)
+        saved.finish()
         return state
 
 
@@ -295,10 +303,11 @@ def _stopped(number: int, folder: Path, step: int) -> interrupts.Stopped:
     return interrupts.Stopped(number, f"stopped by {name} after step {step}, which {where}")
 
 
-def _plain(value: jax.Array) -> float | list[float | None] | None:
+def _plain(value: ArrayLike) -> float | list[float | None] | None:
     """A number, or a list of the seeds' numbers; None for those that are not finite, which JSON does not know."""
-    if np.ndim(value):
-        return [_plain(number) for number in np.asarray(value)]  # type: ignore[misc]
+    value = np.asarray(value)
+    if value.ndim:
+        return [_plain(number) for number in value]  # type: ignore[misc]
     return float(value) if np.isfinite(value) else None
 
 

@@ -11,6 +11,7 @@ from typing import Any, get_args
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from aae_jax.checks import check_choice, check_count, check_function, check_number
 from aae_jax.types import BatchNorm, Network, Precision
@@ -188,7 +189,7 @@ def mlp(
     References:
         Makhzani et al., "Adversarial Autoencoders", 2016, appendix A.1.
     """
-    output_shape = (output_shape,) if isinstance(output_shape, int) else output_shape
+    output_shape = (output_shape,) if isinstance(output_shape, int | np.integer) else output_shape
     _check_sizes(input_sizes=input_sizes, hidden_sizes=hidden_sizes, output_shape=output_shape)
     output_shape = tuple(output_shape)
     module = _MLP(
@@ -213,7 +214,9 @@ def linear(input_size: int, output_size: int, *, initializer: Initializer | None
     if initializer is not None:
         check_function("initializer", initializer, "of weights, such as normal() or he()")
     _check_sizes(input_size=[input_size], output_size=[output_size])
-    module = nn.Dense(output_size, use_bias=False, kernel_init=initializer or normal())
+    # Unasked, accelerators round what they multiply; so few products are not worth that.
+    exact = jax.lax.Precision.HIGHEST
+    module = nn.Dense(output_size, use_bias=False, kernel_init=initializer or normal(), precision=exact)
     return _network(module, [(input_size,)])
 
 

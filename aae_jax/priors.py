@@ -294,15 +294,17 @@ def _prior(
 ) -> Prior:
     """A prior that is sampled through its map from uniforms, where it has no sampler of its own."""
 
-    def checked(function: _Conditional) -> _Conditional:
-        def for_one_example(z: jax.Array, label: jax.Array) -> jax.Array:
+    def checked(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+        def for_one_example(*codes_and_label: jax.Array) -> jax.Array:
             # Without this, a batch that was not vmapped would give a number, and the wrong one.
-            if jnp.shape(z) != (size,):
-                raise ValueError(
-                    f"Got an array of shape {jnp.shape(z)}; expected ({size},), one example: vmap over rows."
-                )
+            *codes, label = codes_and_label
+            for code in codes:
+                if jnp.shape(code) != (size,):
+                    raise ValueError(
+                        f"Got an array of shape {jnp.shape(code)}; expected ({size},), one example: vmap over rows."
+                    )
             _check_label(label)
-            return function(z, label)
+            return function(*codes, label)
 
         return for_one_example
 
@@ -312,7 +314,7 @@ def _prior(
         _check_label(label)
         return draw(key, label)
 
-    return Prior(size, one_sample, log_density and checked(log_density), checked(from_uniform), kl)
+    return Prior(size, one_sample, log_density and checked(log_density), checked(from_uniform), kl and checked(kl))
 
 
 def _check_label(label: jax.Array) -> None:

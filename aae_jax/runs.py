@@ -118,13 +118,20 @@ def cut_lines(path: Path, count: int) -> list[dict[str, Any]]:
     """Cuts a file of JSON lines back to its first `count`, those that a checkpoint covers, and gives these back.
 
     Raises:
-        ValueError: if `count` is negative.
+        ValueError: if `count` is negative, or one of these lines is not JSON.
     """
     check_count("count", count, 0)
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     if len(lines) > count:
         _replace(path, "".join(lines[:count]))
-    return [json.loads(line) for line in lines[:count]]
+    return [_line(path, number, line) for number, line in enumerate(lines[:count], 1)]
+
+
+def _line(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"{path}, line {number}, is not valid JSON: {error}.") from None
 
 
 def check_config(path: Path, config: Any, *, resume: bool) -> None:

@@ -36,7 +36,8 @@ def update(
     Args:
         phase: a loss and the networks that it trains.
         optimizer: of these networks' variables, in this phase.
-        axis_name: of the mapped axis over which the batch is sharded; gradients and metrics are averaged over it.
+        axis_name: of the axis over which the batch is sharded, by `jax.pmap` or `jax.shard_map`; gradients and
+            metrics are averaged over it.
 
     Returns:
         `(params, opt_state, keys, batch) -> (params, opt_state, metrics)`.
@@ -53,7 +54,7 @@ def update(
         _check_trainable(trained)
         # Where shard_map keeps account of what differs between devices, the gradient with respect to what does not is
         # a sum over them: it is taken with respect to each device's own copy.
-        own = trained if axis_name is None else jax.lax.pcast(trained, axis_name, to="varying")
+        own = trained if axis_name is None else jax.tree.map(lambda leaf: _varying(leaf, axis_name), trained)
 
         def loss(trained: Params) -> tuple[jax.Array, Metrics]:
             return phase.loss({**params, **trained}, keys, batch)
@@ -65,6 +66,15 @@ def update(
         return {**params, **optax.apply_updates(trained, updates)}, opt_state, metrics
 
     return apply
+
+
+def _varying(leaf: jax.Array, axis_name: str) -> jax.Array:
+    """A device's own copy."""
+    try:
+        return jax.lax.pcast(leaf, axis_name, to="varying")
+    except ValueError:
+        # It is one already.
+        return leaf
 
 
 def algorithm(
@@ -79,7 +89,7 @@ def algorithm(
         model: networks and phases.
         optimizers: one for each phase name.
         corrupt: `(key, image) -> input` for one example, `aae_jax.corruption`; the batch's own `input` where None.
-        axis_name: of the mapped axis over which batches are sharded; None on one device.
+        axis_name: of the axis over which batches are sharded, by `jax.pmap` or `jax.shard_map`; None on one device.
 
     Returns:
         `init(key) -> state` and `step(state, keys [B], batch) -> (state, metrics)`.

@@ -196,7 +196,12 @@ def autoencoder(
         return jax.vmap(likelihood.nll)(decode_raw(params, codes, label), image)
 
     networks = {"encoder": encoder, "decoder": decoder}
-    inputs["decoder"] = lambda params, batch: decoder_inputs(params, encode_mean(params, batch.image), batch.label)
+
+    def clean_decoder_inputs(params: Params, batch: Batch) -> tuple[jax.Array, ...]:
+        # Samples of q(z | x), as the decoder was trained on, whose spread their means lack.
+        return decoder_inputs(params, encode(params, some_keys(batch), batch.image), batch.label)
+
+    inputs["decoder"] = clean_decoder_inputs
     return Autoencoder((*heads,), networks, *encoding, decode, nll, inputs)
 
 

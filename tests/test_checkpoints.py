@@ -123,15 +123,38 @@ def test_training_goes_on_after_a_damaged_checkpoint_is_passed_over(tmp_path):
     assert restored(tmp_path)[0] == 7
 
 
-def test_a_checkpoint_can_be_replaced(tmp_path):
+def test_a_checkpoint_that_is_there_is_left_and_one_more_takes_its_place(tmp_path):
     with checkpoints(tmp_path) as saved:
         saved.save(0, tree(1.0))
     with checkpoints(tmp_path) as saved:
         saved.save(0, tree(2.0))
     assert float(restored(tmp_path)[1]["weights"][0, 0]) == 1.0
+    with checkpoints(tmp_path, kept=1) as saved:
+        saved.add(tree(2.0))
+    number, found = restored(tmp_path)
+    assert number == 1 and float(found["weights"][0, 0]) == 2.0
+    with (
+        checkpoints(tmp_path) as saved,
+        pytest.raises(ValueError, match=r"number is 0, .* has checkpoint 1; expected"),
+    ):
+        saved.save(0, tree(3.0))
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), MemoryError()])
+def test_a_checkpoint_that_could_not_be_read_once_is_there_the_next_time(tmp_path, monkeypatch, caplog, error):
+    saved_twice(tmp_path)
     with checkpoints(tmp_path) as saved:
-        saved.replace(0, tree(2.0))
-    assert float(restored(tmp_path)[1]["weights"][0, 0]) == 2.0
+        restore = saved._manager.restore
+
+        def failing(number, **options):
+            if number == 2:
+                raise error
+            return restore(number, **options)
+
+        monkeypatch.setattr(saved._manager, "restore", failing)
+        assert saved.restore(jax.eval_shape(tree))[0] == 1
+    assert f"checkpoint 2 in {tmp_path} cannot be used: {type(error).__name__}: " in caplog.text
+    assert restored(tmp_path)[0] == 2
 
 
 FULL_DISK = """
@@ -181,6 +204,8 @@ def test_the_best_epoch_of_each_seed_is_kept(tmp_path):
     again = [([2.2, 2.0], [5, 5]), ([9.0, 0.5], [4, 4])]
     assert offered(tmp_path, again, [value for value, _ in first]) == [2, 4]
     assert offered(tmp_path / "other", []) is None
+    # What the log has of epochs of which nothing is kept does not count.
+    assert offered(tmp_path / "other", [([9.0, 0.5], [4, 4])], [[1.0, 1.0]]) == [4, 4]
 
 
 def test_a_damaged_best_gives_way_to_the_best_of_what_follows(tmp_path, caplog):

@@ -107,6 +107,19 @@ def test_moments_of_a_decoder_that_is_told_the_class_are_of_the_classes():
     )
 
 
+def test_moments_of_a_decoder_are_of_samples_of_the_posterior():
+    # An encoder of zeros: q(z | x) is N(0, 1) for every image, so that W z has the variance Σ W² of each column.
+    config = ModelConfig("vae", decoder_batch_norm="hidden", **SMALL)
+    model, params = initial(config)
+    params = {**params, "encoder": jax.tree.map(jnp.zeros_like, params["encoder"])}
+    image = jnp.zeros((4000, 4, 4, 1))
+    ready = adapters.population_moments(model, params, lambda index: Batch(image, image, jnp.full(4000, -1)), 1)
+    kernel = np.asarray(params["decoder"]["params"]["Dense_0"]["kernel"])
+    found = ready["decoder"]["moments"]["_Normalization_0"]["square"]
+    # 4,000 draws tell a variance to some percent.
+    np.testing.assert_allclose(found, (kernel**2).sum(0), rtol=0.15)
+
+
 def test_a_normalized_generator_samples_each_image_by_itself():
     config = ModelConfig("gan", decoder_batch_norm="hidden", **SMALL)
     model, params = initial(config)
@@ -143,7 +156,7 @@ def test_games_and_phases_of_a_table_read_its_own_units():
     shift, scale = (10.0, -2.0), (4.0, 0.5)
     config = ModelConfig("aae", (2,), hidden_sizes=(3,), likelihood="gaussian", shift=shift, scale=scale)
     standard, params = initial(config)
-    model = adapters.standardized(standard, jnp.array(shift), jnp.array(scale))
+    model = adapters.standardized(standard, shift, scale)
     rows, label = jnp.array([[14.0, -2.0], [10.0, -1.0]]), jnp.array([-1, -1])
     inward = (rows - jnp.array(shift)) / jnp.array(scale)
     keys = aae_jax.row_keys(jax.random.key(0), 0, 2)

@@ -21,6 +21,9 @@ TELLING = {
 """Variants that have between them every phase, and all that rows share or draw."""
 
 
+assert VARIANTS.keys() >= TELLING
+
+
 @pytest.fixture(params=VARIANTS.values(), ids=VARIANTS.keys())
 def make_model(request):
     return request.param
@@ -171,6 +174,24 @@ def test_four_devices_of_a_users_own_shard_map_take_the_step_of_one(variant, che
     )
     shared = jax.jit(mapped)(initial(make_model), make_keys(), make_batch())
     chex.assert_trees_all_close(jax.device_get(one), jax.device_get(shared), rtol=1e-4, atol=1e-5)
+
+
+def test_parameters_that_differ_between_devices_take_one_step():
+    # Weights 0 to 3, loss = mean(w · x): the gradients are the means of x, 0.5, 2.5, 4.5 and 6.5, and theirs is 3.5.
+    def loss(params, keys, batch):
+        return (params["line"] * batch.input).mean(), {}
+
+    optimizer = optax.sgd(1.0)
+    step = update(Phase("fit", ("line",), loss), optimizer, axis_name=AXIS)
+
+    def of_device(weight, keys, x):
+        params, batch = {"line": weight}, aae_jax.Batch(x, x, jnp.full(2, -1))
+        return step(params, optimizer.init(params), Keys(keys, keys), batch)[0]["line"]
+
+    mesh, of_rows = jax.sharding.Mesh(jax.devices()[:4], (AXIS,)), jax.sharding.PartitionSpec(AXIS)
+    mapped = jax.shard_map(of_device, mesh=mesh, in_specs=of_rows, out_specs=of_rows)
+    after = jax.jit(mapped)(jnp.arange(4.0), make_keys(8), jnp.arange(8.0))
+    np.testing.assert_allclose(after, np.arange(4) - 3.5)
 
 
 def test_control_noise_that_all_devices_share_is_found():

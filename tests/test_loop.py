@@ -135,15 +135,22 @@ def stopped_after(steps, number, *arguments):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("steps", [4, 6], ids=["inside an epoch", "at its end"])
+@pytest.mark.parametrize("steps", [4, 6, 18], ids=["inside an epoch", "at its end", "at the end of the last one"])
 def test_a_signal_saves_and_stops_and_the_run_resumes_to_the_same_bytes(whole, rows, tmp_path, number, steps):
     state, folder = whole
     handlers = [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
     stopped_after(steps, number, make_vae, rows, ONE_DEVICE, tmp_path)
     assert [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)] == handlers
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()] == [str(steps)]
+    assert max(int(path.name) for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()) == steps
     assert_same_bytes(fit(make_vae, rows, ONE_DEVICE, tmp_path, resume=True), state)
     assert log_of(tmp_path) == log_of(folder)
+
+
+def test_a_signal_that_comes_too_late_to_stop_is_obeyed_in_the_end():
+    with pytest.raises(KeyboardInterrupt), interrupts.deferred() as told_to_stop:
+        assert told_to_stop() == 0
+        os.kill(os.getpid(), signal.SIGINT)
+        assert told_to_stop() == signal.SIGINT
 
 
 def test_time_that_passes_inside_an_epoch_is_saved_too(whole, rows, tmp_path, monkeypatch):
@@ -229,7 +236,7 @@ def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(rows, seeds_way, tm
         def loss(params, keys, batch):
             weight = params["line"]
             value = jnp.where(weight < 1.5, -weight, jnp.nan)
-            return value, {"grow/loss": value}
+            return value, {"grow/loss": value, "grow/one": jnp.ones(())}
 
         network = networks.Network(init=jax.random.uniform, apply=lambda w, x: w * x)
         return algorithm(Model({"line": network}, (Phase("grow", ("line",), loss),)), {"grow": optax.sgd(0.1)})
@@ -240,8 +247,10 @@ def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(rows, seeds_way, tm
     weights = np.asarray(state.params["line"])
     diverged = weights >= 1.5
     assert diverged.any() and not diverged.all() and (weights < 1.6).all()
-    last = log_of(tmp_path)[1]["grow/loss"]
-    assert [value is None for value in last] == diverged.tolist()
+    last = log_of(tmp_path)[1]
+    assert [value is None for value in last["grow/loss"]] == diverged.tolist()
+    # What is finite of a part of an epoch is no mean of it.
+    assert last["grow/one"] == [None if of_seed else 1.0 for of_seed in diverged]
     assert (np.asarray(state.step[~diverged]) == 12).all() and int(state.step[diverged].min()) < 12
     # When none is left, the run stops.
     with pytest.raises(FloatingPointError, match="'grow' is not finite at epoch 3"):
@@ -301,6 +310,13 @@ def test_another_seed_is_another_run(whole, rows, tmp_path):
 def test_a_run_is_not_overwritten(whole, rows):
     with pytest.raises(ValueError, match=r"has begun.*--resume.*--out"):
         fit(make_vae, rows, ONE_DEVICE, whole[1])
+
+
+def test_a_checkpoint_of_a_run_without_a_line_yet_is_not_taken_for_one_of_another(rows, tmp_path):
+    stopped_after(4, signal.SIGTERM, make_vae, rows, ONE_DEVICE, tmp_path)
+    assert not (tmp_path / "metrics.jsonl").exists()
+    with pytest.raises(ValueError, match=r"has begun.*--resume.*--out"):
+        fit(make_vae, rows, dataclasses.replace(ONE_DEVICE, seed=1), tmp_path)
 
 
 def test_a_folder_in_use_is_refused(rows, tmp_path):

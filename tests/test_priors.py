@@ -345,6 +345,9 @@ def test_a_batch_that_was_not_vmapped_is_refused(name):
     if ALL[name].log_density:
         with pytest.raises(ValueError, match="vmap over rows"):
             ALL[name].log_density(batch, -1)
+    if ALL[name].kl:
+        with pytest.raises(ValueError, match="vmap over rows"):
+            ALL[name].kl(batch, batch, -1)
 
 
 # --- Responsibilities ------------------------------------------------------------------------------------------------

@@ -32,8 +32,9 @@ def save(folder: Path | str, params: Params, *, best: bool = False) -> None:
     """
     if not isinstance(params, dict) or not jax.tree.leaves(params):
         raise ValueError(f"params is {type(params).__name__}; expected the variables of networks, by name.")
-    with checkpoints(Path(folder) / _FOLDERS[best]) as saved:
-        saved.replace(0, params)
+    # One more, and only then the one before is deleted: there is always one that is whole.
+    with checkpoints(Path(folder) / _FOLDERS[best], kept=1) as saved:
+        saved.add(params)
 
 
 def load(folder: Path | str, *, best: bool = False) -> tuple[Model, Params, ModelConfig]:

@@ -105,7 +105,7 @@ def cell_counts(cells: Cells, codes: ArrayLike) -> np.ndarray:
         ``[C]``, in the order of the leaves.
 
     Raises:
-        ValueError: if codes are not ``[N, Z]`` of the cells' Z, or not finite.
+        ValueError: if codes are not ``[N, Z]``, lack a coordinate that the cells look at, or are not finite.
     """
     codes = np.asarray(codes)
     check_instance("cells", cells, Cells, "equal_probability_cells")

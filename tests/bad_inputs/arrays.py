@@ -879,7 +879,7 @@ LOAD_CASES = [
             "parameters of the model": (
                 aae_jax.load,
                 trained(ModelConfig("aae", (2, 2, 1), hidden_sizes=(3,), weight_std=None)),
-                "checkpoint 0 in",
+                "checkpoint 1 in",
                 "Start anew in another folder",
             ),
         },
@@ -988,7 +988,16 @@ RUNS_CASES = [
         },
     ),
     *in_folder(
-        "runs.cut_lines", {"count >= 0": (lambda folder: runs.cut_lines(folder, -1), None, "count is -1", "≥ 0")}
+        "runs.cut_lines",
+        {
+            "count >= 0": (lambda folder: runs.cut_lines(folder, -1), None, "count is -1", "≥ 0"),
+            "whole lines": (
+                lambda folder: runs.cut_lines(folder / "config.json", 2),
+                text(b'{"epoch": 1}\n{"epo'),
+                "config.json",
+                "line 2, is not valid JSON",
+            ),
+        },
     ),
     *in_folder(
         "runs.check_config",
