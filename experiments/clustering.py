@@ -77,7 +77,13 @@ PRESETS = command_line.preset_field(
     {
         "laptop": Config(),
         "smoke": Config(
-            epochs=1, drops=(), width=16, smoothness_radius=1.0, restarts=1, out=Path("runs/clustering_smoke")
+            epochs=2,
+            drops=(),
+            width=16,
+            smoothness_radius=1.0,
+            restarts=1,
+            trial_epochs=1,
+            out=Path("runs/clustering_smoke"),
         ),
         "best": Config(
             dataset="mnist",

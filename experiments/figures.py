@@ -123,11 +123,12 @@ def seed_curves(folder: Path, panels: Mapping[str, tuple[str, str]], path: Path)
 
     Args:
         folder: of the run.
-        panels: `{model: (metric, title)}`.
+        panels: `{model: (metric, title)}`; those of models without a log, which have diverged at once, are left out.
         path: of the picture.
     """
-    figure, axes = grid_of((1, len(panels)), size=4)
     logs = reports.seed_logs(folder)
+    panels = {model: panel for model, panel in panels.items() if model in logs}
+    figure, axes = grid_of((1, len(panels)), size=4)
     for panel, (model, (metric, title)) in zip(axes[0], panels.items(), strict=True):
         curves(panel, logs[model], metric, title)
         panel.set_yscale("log")

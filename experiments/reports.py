@@ -92,7 +92,7 @@ def _provenance(folder: Path) -> dict[str, Any]:
     commits = [*known["commits"], *([] if now["commit"] in known["commits"] else [now["commit"]])]
     written = {"commits": commits, "dirty": None if now["dirty"] is None else known["dirty"] or now["dirty"]}
     runs.write_json(path, written)
-    return written
+    return {**written, "commit": now["commit"]}
 
 
 def first_seed(folder: Path) -> int:
@@ -181,7 +181,7 @@ def write_final(
         evidence: of each seed, by its index, small arrays that its numbers are computed from, written beside it as
             `evidence_0.npz` and so on.
         diverged: seeds that are not in the metrics, since their training came to no end.
-        begun: commits and dirtiness when the command began; the same as at its end where None.
+        begun: commit, commits and dirtiness when the command began; the same as at its end where None.
     """
     for path in folder.glob("evidence_*.npz"):
         path.unlink()

@@ -84,8 +84,9 @@ def _check(config: Config) -> None:
     if config.run is not None and config.run not in ITEMS:
         near = nearest(config.run, ITEMS)
         raise ValueError(f"run is {config.run!r}; expected an item, by its name in RESULTS.md.{near}")
-    for option, of in (("name", "record"), ("out", "run"), ("resume", "run")):
-        if getattr(config, option) and of not in asked:
+    of_run = dict.fromkeys(("preset", "seeds", "data_dir", "manual_dir", "out", "resume"), "run")
+    for option, of in {"name": "record", **of_run}.items():
+        if getattr(config, option) != getattr(Config, option) and of not in asked:
             raise ValueError(f"{option} is {str(getattr(config, option))!r}, which goes with --{of} alone.")
 
 
@@ -139,7 +140,7 @@ def record(folder: Path, name: str) -> Path:
     if missing:
         raise ValueError(f"{folder / 'final.json'} lacks {missing}; expected what a finished experiment leaves.")
     commits = final.get("commits", [final["commit"]])
-    if final["dirty"] is not False or len(commits) != 1 or not final["commit"]:
+    if final["dirty"] is not False or commits != [final["commit"]] or not final["commit"]:
         raise ValueError(
             f"The run in {folder} is of code that was not committed, or of several commits "
             f"({', '.join(map(str, commits))}); run it again from one."

@@ -14,14 +14,15 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from aae_jax import ModelConfig
+from aae_jax import ModelConfig, hosts
 from aae_jax.checks import check_count
 from aae_jax.data import Dataset
 from experiments import reports, training
 from experiments.options import CategoryOptions
 
-__all__ = ["Choice", "RestartOptions", "chosen", "names", "train"]
+__all__ = ["Choice", "RestartOptions", "chosen", "is_trial", "names", "train"]
 
+_TRIAL = "_trial_"
 _APART = 10_000
 """How far the seed of a restart is from that of the one before."""
 
@@ -57,7 +58,10 @@ class RestartOptions(CategoryOptions):
 
     def settings(self) -> dict[str, Any]:
         """What training depends on; see `Options`. With other restarts another trial may be the best."""
-        return {**super().settings(), **({"restarts": self.restarts} if self.tries() else {})}
+        found = super().settings()
+        if self.tries():
+            return {**found, "restarts": self.restarts}
+        return {name: value for name, value in found.items() if name != "trial_epochs"}
 
     def tries(self) -> bool:
         """Whether restarts are compared by trials."""
@@ -86,10 +90,17 @@ def names(config: RestartOptions, name: str) -> list[str]:
     return [name] if config.tries() else _names(config, name)
 
 
+def is_trial(name: str) -> bool:
+    """Whether a training of a run folder has that name since it was only tried."""
+    return _TRIAL in name
+
+
 def train(
     experiment: str, config: RestartOptions, model_config: ModelConfig, dataset: Dataset, name: str, **options: Any
 ) -> list[Choice | None]:
     """Trains one model several times with each seed, and chooses; None for a seed of which all have diverged.
+
+    None too for one whose best trial diverges later.
 
     Args:
         experiment: see `training.train_model`.
@@ -113,14 +124,17 @@ def train(
             if not config.restarts:
                 raise
             of_restarts.append([None] * config.seeds)
-    losses = [_losses(config, index, name, of_seed) for index, of_seed in enumerate(zip(*of_restarts, strict=True))]
+    losses = _losses(config, name, of_restarts)
     best = [None if np.isnan(of_seed).all() else int(np.nanargmin(of_seed)) for of_seed in losses]
     if config.tries() and best != [None] * config.seeds:
         seeds = tuple(config.restarted(restart or 0).seed + index for index, restart in enumerate(best))
         counting = trained(config, name, seeds=seeds)
     else:
         counting = [of_restarts[restart or 0][index] for index, restart in enumerate(best)]
-    return [one and Choice(one, of_seed) for one, of_seed in zip(counting, losses, strict=True)]
+    return [
+        None if one is None or restart is None else Choice(one, of_seed)
+        for one, restart, of_seed in zip(counting, best, losses, strict=True)
+    ]
 
 
 def chosen(config: RestartOptions, name: str) -> list[str]:
@@ -141,15 +155,19 @@ def chosen(config: RestartOptions, name: str) -> list[str]:
 def _names(config: RestartOptions, name: str) -> list[str]:
     """Of the trainings that are compared."""
     if config.tries():
-        return [f"{name}_trial_{restart}" for restart in range(1 + config.restarts)]
+        return [f"{name}{_TRIAL}{restart}" for restart in range(1 + config.restarts)]
     return [f"{name}_{restart}" if restart else name for restart in range(1 + config.restarts)]
 
 
-def _losses(config: RestartOptions, index: int, name: str, trained: Sequence[training.Trained | None]) -> np.ndarray:
-    logs = [config.out / f"seed_{index}" / of_restart / "metrics.jsonl" for of_restart in _names(config, name)]
-    return np.array(
-        [
-            np.nan if one is None else reports.logs(log)[-1]["reconstruction/nll"]
-            for one, log in zip(trained, logs, strict=True)
-        ]
-    )
+def _losses(
+    config: RestartOptions, name: str, of_restarts: Sequence[Sequence[training.Trained | None]]
+) -> list[np.ndarray]:
+    """Of each seed the last nll of its trainings, NaN where one has diverged; from the first process, which logs."""
+    losses = np.full((config.seeds, len(of_restarts)), np.nan)
+    if hosts.is_first():
+        for restart, (of_restart, trained) in enumerate(zip(_names(config, name), of_restarts, strict=True)):
+            for index, one in enumerate(trained):
+                if one is not None:
+                    log = config.out / f"seed_{index}" / of_restart / "metrics.jsonl"
+                    losses[index, restart] = reports.logs(log)[-1]["reconstruction/nll"]
+    return [*hosts.from_first(losses)]

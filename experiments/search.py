@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aae_jax import runs
-from experiments import command_line, reports
+from experiments import command_line, reports, restarts
 from experiments.options import check_selection
 
 SEARCHES = Path(__file__).resolve().parent / "searches"
@@ -67,7 +67,14 @@ def main(config: Config) -> dict[str, Any]:
     for value, words in commands.items():
         print(f"\n{config.option} {value}")
         command_line.run(module.main, module.PRESETS, arguments=words)
-        logs[value] = reports.seed_logs(config.out / value)
+        of_models = reports.seed_logs(config.out / value)
+        logs[value] = {model: of_seeds for model, of_seeds in of_models.items() if not restarts.is_trial(model)}
+        final = runs.read_json(config.out / value / "final.json")
+        if config.record is not None and (final["dirty"] is not False or final["commits"] != [provenance["commit"]]):
+            raise ValueError(
+                f"The run in {config.out / value} is of code that was not committed, or of {final['commits']} rather "
+                f"than of {provenance['commit']}; run the search again in another folder (--out)."
+            )
     errors = {value: last_errors(of_value) for value, of_value in logs.items()}
     arguments = runs.without_options(config.arguments, OWN)
     words = ["--experiment", config.experiment, "--option", config.option, "--values", *config.values]

@@ -145,12 +145,13 @@ def _pictures(table: str, recorded: Mapping[str, dict[str, Any]]) -> Iterator[st
     """Of the runs that kept a picture that of the one with the most items of the table, and of those the last."""
     items = [item for item in ITEMS.values() if item.table == table]
     of_runs = [name for item in items for name in measured(item, recorded)]
-    for picture in PICTURES.get(table, ()):
+    for picture, words in PICTURES.get(table, {}).items():
         kept = [name for name in of_runs[::-1] if (RESULTS / name / picture).exists()]
         if kept:
             name = max(kept, key=kept.count)
             yield from ("", f"![{Path(picture).stem} of {name}](experiments/results/{name}/{picture})", "")
-            yield f"*Test images and samples of `{name}`, seed {recorded[name]['config']['seed']}.*"
+            seed = recorded[name]["config"]["seed"] + reports.first_seed(RESULTS / name)
+            yield f"*{words}; `{name}`, seed {seed}.*"
 
 
 def _fresh_seeds(recorded: Mapping[str, dict[str, Any]]) -> Iterator[str]:

@@ -99,6 +99,23 @@ def test_a_table_is_trained_standardized_and_loaded_in_its_own_units(tmp_path):
     assert (np.abs(np.asarray(decoded) - table).mean(0) < 0.3 * table.std(0)).all()
 
 
+def test_a_training_that_failed_at_once_is_begun_again_in_its_folder(tmp_path):
+    np.savez(tmp_path / "noise.npz", images=np.random.RandomState(0).randn(100, 2))
+    dataset = data.load(tmp_path / "noise.npz")
+    options = Options(out=tmp_path, epochs=1, batch_size=10, width=4, noise_std=0.0, devices=1)
+    model_config = options.model_config("ae", dataset)
+
+    def train(rate):
+        descent = optimizers.adam({"reconstruction": rate}, first_decay={"reconstruction": 0.9})
+        training.train_model("noise", options, model_config, dataset, "ae", descent=descent)
+
+    with pytest.raises(FloatingPointError, match="a lower learning rate"):
+        train(1e30)
+    train(1e-3)
+    with pytest.raises(ValueError, match="holds a run"):
+        train(1e-3)
+
+
 def test_rates_begin_and_fall_at_their_epochs():
     rates = {"generator": 0.5, "smoothness": 1.0, "invariance": 2.0}
     descent = optimizers.sgd(rates, drops=(3,), starts={"smoothness": 2}, constant=("invariance",))

@@ -185,7 +185,7 @@ OWN = {
         "trial epochs >= 0": ("--trial-epochs -1 --restarts 1", "trial_epochs is -1", "integer ≥ 0"),
         "trials within the epochs": (
             "--trial-epochs 30 --restarts 1",
-            "trial_epochs is 30, of 1 epochs",
+            "trial_epochs is 30, of 2 epochs",
             "expected fewer",
         ),
         "trials of restarts": ("--trial-epochs 3 --restarts 0", "trial_epochs is 3", "a --restarts above 0"),
