@@ -4,8 +4,8 @@ It is the one that reconstructs its training images best in its last epoch: wher
 the style has less to tell. Agreement between views would favor trainings that put two classes into one category, since
 nothing is agreed upon as easily. The classes of images that are judged have no part in it.
 
-Which classes share a category is often decided early. Then short trials can be compared, several for the price of one
-whole training, which only the best of them gets.
+Short trials can be compared in place of whole trainings, which only the best of them gets. Too short, they tell
+little: of clusters of MNIST trained for 40 epochs, trials of 10 were in another order than the trainings in the end.
 """
 
 import dataclasses
