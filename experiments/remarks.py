@@ -31,7 +31,8 @@ REMARKS = {
         "with mixed classes may win, since views agree on them. Rules were settled on by errors on validation images. "
         "Not reached: the paper's number for 30 clusters. With rates that fall, one cluster of one seed is named "
         "by its minority; by majority vote the three seeds have 3.95 ± 0.14. At a rate that does not fall, clusters "
-        "are named as most of their images would name them; in two of four seeds one or two of them mix classes."
+        "are named as most of their images would name them; in two of four seeds one or two of them mix classes. "
+        "Trials of ten epochs are too short to choose by: 4 and 9 are not told apart yet in any."
     ),
     FIGURE_4: (
         "What mattered in the mixture: that the encoder's inputs are moved at random; but its codes fill the "
