@@ -219,7 +219,7 @@ ITEMS = {
     **{
         f"table3-{name}-{clusters}": Item(
             TABLE_3,
-            f"{clusters} clusters, other views too, stretched by three tenths, {words}",
+            f"{clusters} clusters, other views too, stretched by three tenths, {words}, chosen without labels",
             paper,
             NONE,
             "clustering",
@@ -227,13 +227,13 @@ ITEMS = {
             {"clusters": clusters, **STRETCHED, **options},
         )
         for name, words, options in (
-            ("chosen", "one of three trainings, chosen without labels", {"restarts": 2, "trial_epochs": 0}),
+            ("chosen", "one of three trainings", {"restarts": 2, "trial_epochs": 0}),
             (
-                *("decided", "at a rate that does not fall, one of three trainings, chosen without labels"),
+                *("decided", "at a rate that does not fall, one of three trainings"),
                 {"restarts": 2, "trial_epochs": 0, "constant_view_rate": True},
             ),
             (
-                *("tried", "at a rate that does not fall, one of nine trials of ten epochs, chosen without labels"),
+                *("tried", "at a rate that does not fall, one of nine trials of ten epochs"),
                 {"restarts": 8, "trial_epochs": 10, "constant_view_rate": True},
             ),
         )

@@ -19,6 +19,7 @@ __all__ = [
     "Evidence",
     "Metrics",
     "first_seed",
+    "forget_failed_start",
     "index_of",
     "logs",
     "prediction_interval",
@@ -65,9 +66,7 @@ def _run_seeds(
     started = time.time()
     # What the models' own configs cannot tell: how many seeds share the folder.
     whole = {"experiment": experiment, "dataset": config.dataset, "seed": config.seed, "seeds": config.seeds}
-    if not any(config.out.rglob("metrics.jsonl")):
-        # A command that ended before its first epoch leaves nothing to protect.
-        (config.out / "config.json").unlink(missing_ok=True)
+    forget_failed_start(config.out)
     runs.check_config(config.out / "config.json", whole, resume=config.resume)
     provenance = _provenance(config.out)
     trained = train(config, dataset)
@@ -83,6 +82,17 @@ def _run_seeds(
     diverged = [config.seed + index for index in range(config.seeds) if index not in found]
     write_final(config.out, experiment, config, metrics, started, evidence, diverged=diverged, begun=provenance)
     return metrics
+
+
+def forget_failed_start(folder: Path) -> None:
+    """Removes the config of what ended before its first epoch and checkpoint: it leaves nothing to protect.
+
+    Args:
+        folder: of a run, or of one training.
+    """
+    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    if not any(path.name == "metrics.jsonl" or {"checkpoints", "params"} & {*path.parts} for path in files):
+        (folder / "config.json").unlink(missing_ok=True)
 
 
 def _provenance(folder: Path) -> dict[str, Any]:

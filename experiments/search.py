@@ -69,12 +69,14 @@ def main(config: Config) -> dict[str, Any]:
         command_line.run(module.main, module.PRESETS, arguments=words)
         of_models = reports.seed_logs(config.out / value)
         logs[value] = {model: of_seeds for model, of_seeds in of_models.items() if not restarts.is_trial(model)}
-        final = runs.read_json(config.out / value / "final.json")
-        if config.record is not None and (final["dirty"] is not False or final["commits"] != [provenance["commit"]]):
-            raise ValueError(
-                f"The run in {config.out / value} is of code that was not committed, or of {final['commits']} rather "
-                f"than of {provenance['commit']}; run the search again in another folder (--out)."
-            )
+        if config.record is not None:
+            final = runs.read_json(config.out / value / "final.json")
+            runs.check_committed(final)
+            if final["commits"] != [provenance["commit"]]:
+                raise ValueError(
+                    f"The run in {config.out / value} is of {final['commits']}; expected {provenance['commit']} "
+                    "alone: run the search again in another folder (--out)."
+                )
     errors = {value: last_errors(of_value) for value, of_value in logs.items()}
     arguments = runs.without_options(config.arguments, OWN)
     words = ["--experiment", config.experiment, "--option", config.option, "--values", *config.values]

@@ -125,9 +125,7 @@ def train(
         None if chosen is None else chosen.astype(np.int32),
     )
     check(rows, job.training)
-    if {path.name for path in folder.rglob("*") if path.is_file()} <= {"config.json", "bad_batch.json", ".lock"}:
-        # A training that ended before its first checkpoint leaves nothing to protect.
-        (folder / "config.json").unlink(missing_ok=True)
+    reports.forget_failed_start(folder)
     runs.check_config(folder / "config.json", job, resume=resume)
     steps_per_epoch = len(rows.image) // job.training.batch_size
 

@@ -116,6 +116,18 @@ def test_a_training_that_failed_at_once_is_begun_again_in_its_folder(tmp_path):
         train(1e-3)
 
 
+@pytest.mark.parametrize("kept", ["metrics.jsonl", "seed_0/ae/checkpoints/5/digests/metadata", "params/1/state/d"])
+def test_the_config_of_what_has_left_something_stays(tmp_path, kept):
+    (tmp_path / "config.json").touch()
+    (tmp_path / kept).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / kept).touch()
+    reports.forget_failed_start(tmp_path)
+    assert (tmp_path / "config.json").exists()
+    (tmp_path / kept).rename(tmp_path / "bad_batch.json")
+    reports.forget_failed_start(tmp_path)
+    assert not (tmp_path / "config.json").exists()
+
+
 def test_rates_begin_and_fall_at_their_epochs():
     rates = {"generator": 0.5, "smoothness": 1.0, "invariance": 2.0}
     descent = optimizers.sgd(rates, drops=(3,), starts={"smoothness": 2}, constant=("invariance",))
