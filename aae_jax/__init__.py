@@ -9,7 +9,7 @@ training step runs the phases in order. The modules, from the bottom up:
     networks phases wiring games                   the paper's networks; what a step does; what variants are made of
     models                                         the variants, wired
     steps parallel                                 updates; devices
-    evaluation certificates data                   how good it is; what a game has reached; what it learns from
+    evaluation certificates data neighbors         how good it is; what a game has reached; what it learns from
     epoch feeds loop interrupts                    training on the device, fed from the host, to a run folder
     configs adapters runs checkpoints              models by name, ready for use; run folders, and loading one back
 """
@@ -23,6 +23,7 @@ from aae_jax import (
     likelihoods,
     losses,
     models,
+    neighbors,
     networks,
     phases,
     priors,
@@ -79,6 +80,7 @@ __all__ = [
     "load",
     "losses",
     "models",
+    "neighbors",
     "networks",
     "phases",
     "priors",

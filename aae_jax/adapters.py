@@ -90,7 +90,8 @@ def standardized(model: Model, shift: jax.Array, scale: jax.Array) -> Model:
 
     def inward_batch(batch: Batch) -> Batch:
         labeled = batch.labeled and inward_batch(batch.labeled)
-        return batch._replace(input=inward(batch.input), image=inward(batch.image), labeled=labeled)
+        neighbor = None if batch.neighbor is None else inward(batch.neighbor)
+        return Batch(inward(batch.input), inward(batch.image), batch.label, labeled, neighbor)
 
     @functools.cache  # Games that share a generator go on sharing it.
     def of_batch(function: Callable[..., Any]) -> Callable[..., Any]:

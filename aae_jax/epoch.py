@@ -39,11 +39,14 @@ class Rows(NamedTuple):
         image: `[N, H, W, C]` uint8 in 0 to 255 or float in [0, 1], or a table `[N, D]` of floats.
         label: `[N]` int32, −1 where unknown; `[S, N]` where each of S seeds knows others.
         labeled: `[L]` indices of the rows whose labels may be used, or None; `[S, L]` for S seeds.
+        neighbors: `[N, W]` indices of rows that are like each one, of which each step takes one, or None; see
+            `aae_jax.neighbors`.
     """
 
     image: jax.Array
     label: jax.Array
     labeled: jax.Array | None = None
+    neighbors: jax.Array | None = None
 
 
 class Orders(NamedTuple):
@@ -70,7 +73,8 @@ class Sums(NamedTuple):
 def seed_axes(rows: Rows) -> Rows:
     """Which parts of the rows have an axis of the seeds, as `jax.vmap` wants to know it: labels may."""
     labeled = 0 if rows.labeled is not None and rows.labeled.ndim == 2 else None
-    return Rows(image=None, label=0 if rows.label.ndim == 2 else None, labeled=labeled)  # type: ignore[arg-type]
+    label = 0 if rows.label.ndim == 2 else None
+    return Rows(image=None, label=label, labeled=labeled, neighbors=None)  # type: ignore[arg-type]
 
 
 def check_training_set(rows: Rows, num_seeds: int, *, in_memory: bool) -> None:
@@ -102,6 +106,8 @@ def check_training_set(rows: Rows, num_seeds: int, *, in_memory: bool) -> None:
         of_seeds = np.broadcast_to(np.asarray(label), (num_seeds, len(image)))
         if (np.take_along_axis(of_seeds, np.broadcast_to(chosen, (num_seeds, chosen.shape[-1])), 1) < 0).any():
             raise ValueError("labeled names images whose label is -1; expected images with a known label.")
+    if rows.neighbors is not None:
+        _check_neighbors(rows.neighbors, len(image), in_memory)
     if in_memory and image.dtype != jnp.uint8:
         check_finite("images", image)
 
@@ -112,18 +118,37 @@ def _check_of_seeds(name: str, part: jax.Array, num_seeds: int, *, least: int) -
         raise ValueError(f"{name} has shape {np.shape(part)}; expected one axis, or two of {num_seeds} seeds.")
 
 
-def batch_of(rows: Rows, indices: jax.Array, labeled: jax.Array | None = None) -> Batch:
+def _check_neighbors(neighbors: jax.Array, num_rows: int, in_memory: bool) -> None:
+    check_integers("neighbors", neighbors, least=0)
+    if np.ndim(neighbors) != 2 or len(neighbors) != num_rows or not np.size(neighbors):
+        raise ValueError(f"neighbors has shape {np.shape(neighbors)}; expected [{num_rows}, W], W of each image.")
+    if (largest := np.max(neighbors)) >= num_rows:
+        raise ValueError(f"neighbors are indices up to {largest} of {num_rows} images.")
+    if not in_memory:
+        raise ValueError(
+            "neighbors may be any images of the training set, which is streamed; expected all of it in memory."
+        )
+
+
+def batch_of(rows: Rows, indices: jax.Array, labeled: jax.Array | None = None, keys: jax.Array | None = None) -> Batch:
     """The rows at `indices [B]` as a batch, bytes turned into floats in [0, 1].
 
     Args:
         rows: see `Rows`.
         indices: `[B]`.
         labeled: `[B]` indices of the labeled rows that go with them, or None.
+        keys: `[B]` row keys, for the choice of neighbors; None for none.
     """
-    image = rows.image[indices]
-    if image.dtype == jnp.uint8:
-        image = image.astype(jnp.result_type(float)) / 255
-    return Batch(image, image, rows.label[indices], None if labeled is None else batch_of(rows, labeled))
+
+    def image_of(indices: jax.Array) -> jax.Array:
+        image = rows.image[indices]
+        return image.astype(jnp.result_type(float)) / 255 if image.dtype == jnp.uint8 else image
+
+    image, neighbor = image_of(indices), None
+    if rows.neighbors is not None and keys is not None:
+        neighbor = image_of(jax.vmap(jax.random.choice)(derive(keys, "neighbor"), rows.neighbors[indices]))
+    of_labeled = None if labeled is None else batch_of(rows, labeled)
+    return Batch(image, image, rows.label[indices], of_labeled, neighbor)
 
 
 def orders(run_key: jax.Array, epoch: jax.Array | int, num_rows: int, num_labeled: int) -> Orders:
@@ -167,9 +192,10 @@ def chunk(algorithm: Algorithm, num_rows: int, axis_name: str | None) -> Callabl
         labeled = None
         if rows.labeled is not None and orders.labeled is not None:
             labeled = rows.labeled[window(orders.labeled)]
-        batch = batch_of(rows, window(orders.rows), labeled)
         taken = state.step
-        state, metrics = algorithm.step(state, row_keys(run_key, taken, num_rows, first), batch)
+        keys = row_keys(run_key, taken, num_rows, first)
+        batch = batch_of(rows, window(orders.rows), labeled, keys)
+        state, metrics = algorithm.step(state, keys, batch)
         return state, _added(sums, metrics, taken)
 
     @jax.custom_batching.custom_vmap
@@ -252,8 +278,9 @@ def metric_shapes(algorithm: Algorithm, rows: Rows, num_rows: int) -> Metrics:
 
     def one_step(key: jax.Array, rows: Rows) -> Metrics:
         indices = jnp.zeros(num_rows, jnp.int32)
-        batch = batch_of(rows, indices, None if rows.labeled is None else indices)
-        return algorithm.step(algorithm.init(key), row_keys(key, 0, num_rows), batch)[1]
+        keys = row_keys(key, 0, num_rows)
+        batch = batch_of(rows, indices, None if rows.labeled is None else indices, keys)
+        return algorithm.step(algorithm.init(key), keys, batch)[1]
 
     return jax.eval_shape(one_step, jax.random.key(0), rows)
 

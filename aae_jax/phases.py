@@ -205,43 +205,64 @@ def invariance(
     trains: Sequence[str],
     view: Corruption,
     *,
+    viewed: Callable[[Batch], jax.Array | None] = lambda batch: batch.image,
+    balance: float = 0.0,
     known: Callable[[Batch], Batch | None] = lambda batch: None,
+    axis_name: str | None = None,
 ) -> Phase:
-    """q(y given x) is to be the same of an image and of another view of it.
+    """q(y given x) is to be the same of an image and of another view of it, or of one that is like it.
 
     Charged is KL(q(y given x) ‖ q(y given view(x))), the first of which stands still; it needs no labels. Of rows
-    whose category is known another view is to be of that one.
+    whose category is known another view is to be of that one. Agreement is easiest where there are few categories;
+    with `balance`, KL(uniform ‖ q(y)) of the batch's views is charged beside it, which a category that is never used
+    makes large, however little the game has to say to it by then.
 
     Args:
         probabilities: `(params, input) -> [B, K]`.
         trains: names of the networks, the encoder.
         view: `(key, image) -> input` of one example, of the clean image, see `corruption.view`.
+        viewed: the images of which views are made, `[B, ...]`: of the batch, or its `neighbor`.
+        balance: weight of KL(uniform ‖ q(y)), ≥ 0.
         known: rows of the batch, all with a label, whose classes are the categories; by default none.
+        axis_name: of the mapped axis over which batches are sharded, for q(y) of the whole batch.
 
     Returns:
-        A phase "invariance".
+        A phase "invariance", with the metric "balance" where that is asked for.
 
     Raises:
-        ValueError: if `probabilities`, `view` or `known` is no function or `trains` are no names.
+        ValueError: if `probabilities`, `view`, `viewed` or `known` is no function, `trains` are no names or `balance`
+            is below 0; when called, if there is nothing to view.
 
     References:
         Hu et al., "Learning Discrete Representations via Information Maximizing Self-Augmented Training", 2017,
-        section 3.1. Not the paper's.
+        sections 3.1 and 3.2. Neighbors: Van Gansbeke et al., "SCAN: Learning to Classify Images without Labels",
+        2020, section 2.2. Not the paper's.
     """
     check_function("probabilities", probabilities, "(params, input) -> [B, K]")
     check_function("view", view, "(key, image) -> input, such as corruption.view makes")
+    check_function("viewed", viewed, "batch -> [B, ...], its image or neighbor")
+    check_number("balance", balance, "a number ≥ 0", least=0)
     check_function("known", known, "batch -> batch, or None")
 
     def loss(params: Params, keys: Keys, batch: Batch) -> tuple[jax.Array, Metrics]:
-        def there(name: str, rows: Batch) -> jax.Array:
-            return probabilities(params, jax.vmap(view)(derive(keys.draw, name), rows.image))
+        def there(name: str, image: jax.Array) -> jax.Array:
+            return probabilities(params, jax.vmap(view)(derive(keys.draw, name), image))
 
+        image = viewed(batch)
+        if image is None:
+            raise ValueError("Views are of neighbors, and batch.neighbor is None; expected Rows(..., neighbors=...).")
         here = jax.lax.stop_gradient(probabilities(params, batch.input))
-        divergence = _divergence(here, there("view", batch)).mean()
+        of_view, metrics = there("view", image), {}
+        charged = _divergence(here, of_view).mean()
         if (labeled := known(batch)) is not None:
             category = jax.nn.one_hot(labeled.label, here.shape[-1], dtype=here.dtype)
-            divergence += _divergence(category, there("view of known", labeled)).mean()
-        return divergence, {}
+            charged += _divergence(category, there("view of known", labeled.image)).mean()
+        if balance:
+            used = of_view.mean(0, keepdims=True)
+            used = used if axis_name is None else jax.lax.pmean(used, axis_name)
+            metrics["balance"] = _divergence(jnp.full_like(used, 1 / used.shape[-1]), used).mean()
+            charged += balance * metrics["balance"]
+        return charged, metrics
 
     return _phase("invariance", trains, loss)
 

@@ -168,6 +168,9 @@ def _check_batch(keys: jax.Array, batch: Batch) -> None:
     check_integers("The batch's labels", batch.label)
     if batch.labeled is not None:
         _check_batch(keys, batch.labeled)
+    if batch.neighbor is not None:
+        check_rows(keys=keys, neighbor=batch.neighbor)
+        check_floats("The batch's neighbor", batch.neighbor, "floats: bytes are divided by 255 first")
 
 
 def _view(corrupt: Corruption | None, keys: jax.Array, batch: Batch) -> Batch:

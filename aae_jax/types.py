@@ -68,12 +68,14 @@ class Batch(NamedTuple):
         image: ``[B, H, W, C]`` or ``[B, D]``, what the likelihood is asked about; images in [0, 1].
         label: ``[B]`` int32, −1 where unknown.
         labeled: as many rows again, all with a label, for phases that need one; or None.
+        neighbor: `[B, ...]`, an image that is like each row's, see `aae_jax.neighbors`; or None.
     """
 
     input: jax.Array
     image: jax.Array
     label: jax.Array
     labeled: "Batch | None" = None
+    neighbor: jax.Array | None = None
 
 
 class Keys(NamedTuple):

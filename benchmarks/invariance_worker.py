@@ -56,7 +56,10 @@ VARIANTS = {
     "supervised_aae": ModelConfig("supervised_aae", **SMALL),
     "label_conditioned_supervised_aae": ModelConfig("label_conditioned_supervised_aae", **SMALL),
     "semi_supervised_aae, invariant, batch norm": ModelConfig(
-        "semi_supervised_aae", view_amount=1.0, view_cutout=2, encoder_batch_norm="all", **SMALL
+        "semi_supervised_aae",
+        **{"view_amount": 1.0, "view_cutout": 2, "view_of": "neighbor", "view_balance": 0.5},
+        encoder_batch_norm="all",
+        **SMALL,
     ),
     "clustering_aae": ModelConfig("clustering_aae", num_clusters=12, **SMALL),
     "dimension_reduction_aae": ModelConfig("dimension_reduction_aae", num_clusters=12, **SMALL),

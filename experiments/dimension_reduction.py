@@ -34,7 +34,8 @@ from aae_jax.checks import check_count, check_number
 from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate, head_rule, nearest_label
 from experiments import command_line, reports, restarts, training
-from experiments.options import ClassificationOptions, check_labels, check_selection
+from experiments.category_options import ClassificationOptions
+from experiments.options import check_labels, check_selection
 from experiments.restarts import RestartOptions
 
 PANELS = {"2d_1000": (2, 1000), "2d_100": (2, 100), "2d_unsupervised": (2, 0), "10d_100": (10, 100)}
@@ -94,6 +95,8 @@ PRESETS = command_line.preset_field(
             width=16,
             panels=("2d_100", "2d_unsupervised"),
             view_amount=1.0,
+            view_neighbors=3,
+            view_balance=0.5,
             out=Path("runs/dimension_reduction_smoke"),
         ),
         "best": Config(
@@ -146,9 +149,11 @@ def _jobs(config: Config, dataset: Dataset) -> dict[str, tuple[ModelConfig, np.n
 
 
 def _train(config: Config, dataset: Dataset) -> dict[str, list[restarts.Choice | None]]:
+    neighbors = config.neighbors(dataset)
+
     def of_panel(panel: str, model_config: ModelConfig, labeled: np.ndarray | None) -> list[restarts.Choice | None]:
         scores = training.head_rule_error if labeled is None else training.validation_error
-        options = {"labeled": labeled, "scores": scores}
+        options = {"labeled": labeled, "neighbors": neighbors, "scores": scores}
         return restarts.train("dimension_reduction", config, model_config, dataset, panel, **options)
 
     return {panel: of_panel(panel, *job) for panel, job in _jobs(config, dataset).items()}

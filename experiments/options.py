@@ -14,18 +14,15 @@ from experiments import optimizers
 from experiments.optimizers import OptimizersOf
 
 __all__ = [
-    "PLAINLY",
-    "CategoryOptions",
-    "ClassificationOptions",
+    "CLASSIFICATION_RATE",
     "Options",
     "PaperOptions",
     "check_labels",
     "check_selection",
 ]
 
-PLAINLY = {"view_amount": 0.0, "view_cutout": 0, "smoothness_radius": 0.0}
-"""`CategoryOptions` without the phases that the paper does not have."""
-_CLASSIFICATION_RATE = 0.1
+CLASSIFICATION_RATE = 0.1
+"""First learning rate of the classification phase, unless an option says otherwise."""
 _ELSEWHERE = (
     *("preset", "dataset", "data_dir", "manual_dir", "out", "resume", "seed", "seeds", "epochs", "batch_size"),
     *("checkpoint_epochs", "devices", "stream", "width", "precision", "coordinator", "processes", "process"),
@@ -250,7 +247,7 @@ class PaperOptions(Options):
         """The first learning rates by phase."""
         games = dict.fromkeys(("discriminator", "generator"), self.game_rate)
         # Of the classifiers that judge samples: they are no part of what is tried.
-        return {**games, "reconstruction": self.reconstruction_rate, "classification": _CLASSIFICATION_RATE}
+        return {**games, "reconstruction": self.reconstruction_rate, "classification": CLASSIFICATION_RATE}
 
     def optimizers(self) -> OptimizersOf:
         """Stochastic gradient descent with the paper's momenta, its rates falling at `drops`."""
@@ -265,61 +262,3 @@ class PaperOptions(Options):
             "decoder_batch_norm": "all" if self.batch_norm == "autoencoder" else "none",
         }
         return super().model_config(variant, dataset, **{**of_paper, **options})
-
-
-@dataclasses.dataclass(frozen=True)
-class CategoryOptions(PaperOptions):
-    """Options of the experiments whose models have categories, for two phases that the paper does not have."""
-
-    NEEDS: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("view_stretch", "view_rate", "constant_view_rate"), "view_amount"),
-        **dict.fromkeys(("smoothness_rate", "smoothness_start"), "smoothness_radius"),
-    }
-
-    view_amount: float = 0.0
-    """How much an image is turned, slanted and moved at random for another view of it, whose category is to be the
-    same: 1 for up to 15 degrees, a quarter of its height and 2 pixels; 0 for no such phase, as in the paper."""
-    view_stretch: float = 0.3
-    """Its height and width are divided by 1 minus this to 1 plus this for that view, each by itself."""
-    view_cutout: int = 0
-    """Pixels of the side of a square, anywhere, that is set to 0 in that view; 0 for no square."""
-    view_rate: float = 0.01
-    """First learning rate of that phase; momentum 0.9."""
-    constant_view_rate: bool = False
-    """Whether that rate stays when the others fall, so that views settle what is left undecided."""
-    smoothness_radius: float = 0.0
-    """How far around an image its category is to be the same, a Euclidean distance over all pixels (virtual
-    adversarial training); 0 for no such phase, as in the paper."""
-    smoothness_rate: float = 0.01
-    """First learning rate of that phase; momentum 0.9."""
-    smoothness_start: int = 0
-    """Epochs before that phase begins to change anything: where few images are labeled, those that a network has
-    still wrong it would hold on to."""
-
-    def rates(self) -> dict[str, float]:
-        """The first learning rates by phase."""
-        return {**super().rates(), "invariance": self.view_rate, "smoothness": self.smoothness_rate}
-
-    def optimizers(self) -> OptimizersOf:
-        """Stochastic gradient descent, see `PaperOptions`; smoothness begins at its epoch."""
-        constant = ("invariance",) if self.constant_view_rate else ()
-        starts = {"smoothness": self.smoothness_start}
-        return optimizers.sgd(self.rates(), drops=self.drops, starts=starts, constant=constant)
-
-    def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
-        """A model of the paper's networks for a data set; see `Options`."""
-        names = ("view_amount", "view_stretch", "view_cutout", "smoothness_radius")
-        added = {name: getattr(self, name) for name in names}
-        return super().model_config(variant, dataset, **{**added, **options})
-
-
-@dataclasses.dataclass(frozen=True)
-class ClassificationOptions(CategoryOptions):
-    """Options of the experiments whose models learn classes."""
-
-    classification_rate: float = _CLASSIFICATION_RATE
-    """First learning rate of the classification phase; momentum 0.9."""
-
-    def rates(self) -> dict[str, float]:
-        """The first learning rates by phase."""
-        return {**super().rates(), "classification": self.classification_rate}

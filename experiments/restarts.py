@@ -18,7 +18,7 @@ from aae_jax import ModelConfig, hosts
 from aae_jax.checks import check_count
 from aae_jax.data import Dataset
 from experiments import reports, training
-from experiments.options import CategoryOptions
+from experiments.category_options import CategoryOptions
 
 __all__ = ["Choice", "RestartOptions", "chosen", "is_trial", "names", "train"]
 

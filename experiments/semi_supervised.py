@@ -30,7 +30,8 @@ from aae_jax.checks import check_count
 from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate
 from experiments import command_line, reports, training
-from experiments.options import PLAINLY, ClassificationOptions, check_labels
+from experiments.category_options import PLAINLY, ClassificationOptions
+from experiments.options import check_labels
 
 AAE, PLAIN = "semi_supervised_aae", "plain_network"
 
@@ -141,7 +142,7 @@ def _labeled(config: Config, dataset: Dataset) -> np.ndarray:
 
 
 def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
-    labeled = _labeled(config, dataset)
+    labeled, neighbors = _labeled(config, dataset), config.neighbors(dataset)
     return {
         name: training.train_model(
             "semi_supervised",
@@ -151,6 +152,7 @@ def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
             name,
             epochs=epochs,
             labeled=labeled,
+            neighbors=neighbors,
             scores=training.validation_error,
         )
         for name, variant, options, epochs in (

@@ -94,6 +94,7 @@ def train(
     corrupt: Corruption | None = None,
     labels: np.ndarray | None = None,
     labeled: np.ndarray | None = None,
+    neighbors: np.ndarray | None = None,
     scores: Scores | None = None,
     resume: bool = False,
 ) -> list[tuple[Trained, Params | None] | None]:
@@ -109,6 +110,7 @@ def train(
         corrupt: see `aae_jax.corruption`.
         labels: `[S, N]`, what each of S seeds knows of the training images' classes; the data set's where None.
         labeled: `[S, L]` indices of the training images whose labels may be used, for models that learn from few.
+        neighbors: `[N, W]` indices of training images that are like each one, for models that view them.
         scores: what else the log gets after every epoch, from held-out images; with batch norm of their own moments.
         resume: go on where the folder holds a part of this training.
 
@@ -123,6 +125,7 @@ def train(
         dataset.train.image,
         dataset.train.label if label is None else label,
         None if chosen is None else chosen.astype(np.int32),
+        neighbors,
     )
     check(rows, job.training)
     reports.forget_failed_start(folder)
@@ -176,6 +179,7 @@ def train_model(
     descent: OptimizersOf | None = None,
     labels: np.ndarray | None = None,
     labeled: np.ndarray | None = None,
+    neighbors: np.ndarray | None = None,
     scores: Scores | None = None,
 ) -> list[Trained | None]:
     """Trains one model of an experiment by its options, with all of its seeds; see `train` for what is not said here.
@@ -194,6 +198,7 @@ def train_model(
         descent: instead of the command's own optimizers.
         labels: see `train`.
         labeled: see `train`.
+        neighbors: see `train`.
         scores: see `train`.
     """
     seeds = seeds or tuple(config.seed + index for index in range(config.seeds))
@@ -209,6 +214,7 @@ def train_model(
         corrupt=config.corruption(),
         labels=labels,
         labeled=labeled,
+        neighbors=neighbors,
         scores=scores,
         resume=config.resume,
     )

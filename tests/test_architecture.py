@@ -26,6 +26,7 @@ ARROWS = {
     "steps": {"types", "checks", "keys"},
     "parallel": {"types", "checks"},
     "evaluation": {"checks"},
+    "neighbors": {"checks", "evaluation"},
     "data": {"checks"},
     "checkpoints": {"types", "checks", "hosts", "runs"},
     "runs": {"checks"},

@@ -29,6 +29,7 @@ from aae_jax import (
     loop,
     models,
     networks,
+    row_keys,
 )
 from aae_jax.checkpoints import best_params
 from aae_jax.types import Model, Phase
@@ -397,6 +398,21 @@ def test_bytes_become_fractions_and_floats_stay():
     assert batch.label.tolist() == [2, 1]
     table = loop.batch_of(Rows(jnp.array([[-3.0]]), jnp.array([-1])), jnp.array([0]))
     assert table.image.tolist() == [[-3.0]]
+
+
+def test_each_row_has_one_of_its_neighbors_beside_it():
+    image = jnp.arange(40.0)[:, None]
+    near = Rows(image, jnp.full(40, -1), neighbors=(jnp.arange(40)[:, None] + jnp.array([1, 2, 3])) % 40)
+    indices = jnp.tile(jnp.array([7, 38]), 300)
+    keys = row_keys(jax.random.key(0), 0, 600)
+    batch = loop.batch_of(near, indices, keys=keys)
+    ahead = (np.asarray(batch.neighbor) - np.asarray(batch.image))[:, 0] % 40
+    # Each with probability 1/3: 200 ± 11.5 of 600.
+    assert {*ahead} == {1, 2, 3} and all(150 < (ahead == number).sum() < 250 for number in (1, 2, 3))
+    # A row's neighbor does not depend on which rows share the batch with it, or on which device.
+    half = loop.batch_of(near, indices[300:], keys=row_keys(jax.random.key(0), 0, 300, first_row=300))
+    np.testing.assert_array_equal(half.neighbor, batch.neighbor[300:])
+    assert loop.batch_of(near, indices).neighbor is None
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,44 @@ def test_invariance_is_the_divergence_from_another_view_of_the_clean_image():
     np.testing.assert_allclose(gradient["encoder"], ((there - here) @ (2 * IMAGE)) / NUM_ROWS, rtol=1e-4, atol=1e-6)
 
 
+def test_views_of_neighbors_are_of_what_the_batch_names_as_such():
+    model = models.classifier(linear((4, 3)), num_classes=3)
+    params, batch = params_of(model), Batch(IMAGE + 1, IMAGE, LABEL, neighbor=IMAGE[::-1])
+
+    def loss(batch, **options):
+        of_views = models.invariant(model, lambda key, image: 2 * image, **options)
+        return phase(of_views, "invariance").loss(params, KEYS, batch)[0]
+
+    by_hand = loss(Batch(IMAGE + 1, IMAGE[::-1], LABEL))
+    np.testing.assert_allclose(loss(batch, viewed=lambda batch: batch.neighbor), by_hand, rtol=1e-6)
+    assert loss(batch) != by_hand
+    with pytest.raises(ValueError, match=r"batch.neighbor is None; expected Rows\(..., neighbors=...\)"):
+        loss(Batch(IMAGE, IMAGE, LABEL), viewed=lambda batch: batch.neighbor)
+
+
+def test_balance_charges_for_categories_that_the_views_of_a_batch_do_not_have():
+    weight = jnp.array([[3.0, -1.0, 0.5], [-1.0, 0.0, 0.2], [0.0, 4.0, 0.1], [2.0, 1.0, -90.0]])
+    classifier = models.classifier(Network(lambda key: weight, lambda w, image: image @ w), num_classes=3)
+
+    def view(key, image):
+        return 2 * image
+
+    params, batch = {"encoder": weight}, Batch(IMAGE, IMAGE, LABEL)
+    _, agreement = phase(models.invariant(classifier, view), "invariance").loss(params, KEYS, batch)
+    balanced = phase(models.invariant(classifier, view, balance=0.5), "invariance")
+    gradient, metrics = jax.grad(balanced.loss, has_aux=True)(params, KEYS, batch)
+    used = np.asarray(jax.nn.softmax(2 * IMAGE @ weight).mean(0))
+    assert used[2] < 1e-16
+    np.testing.assert_allclose(metrics["invariance/balance"], np.log(1 / 3 / used).mean(), rtol=1e-5)
+    np.testing.assert_allclose(
+        metrics["invariance/loss"], agreement["invariance/loss"] + 0.5 * metrics["invariance/balance"], rtol=1e-5
+    )
+    # One that is all but gone is not lost: its logit is raised by balance / K, at the image that has most of it left.
+    np.testing.assert_allclose(-gradient["encoder"][:, 2], 0.5 / 3 * 2 * IMAGE[0], rtol=1e-4, atol=1e-9)
+    with pytest.raises(ValueError, match="balance is -1"):
+        models.invariant(classifier, view, balance=-1)
+
+
 @pytest.mark.parametrize(("variant", "learns_classes"), [("semi_supervised_aae", True), ("clustering_aae", False)])
 def test_views_of_labeled_images_are_to_be_of_their_class_where_classes_are_learned(variant, learns_classes):
     model = models.invariant(two_codes(getattr(models, variant), linear((5, 4))), lambda key, image: 2 * image)

@@ -47,7 +47,9 @@ VARIANTS = {
     "supervised_aae": from_config("supervised_aae"),
     "label_conditioned_supervised_aae": from_config("label_conditioned_supervised_aae"),
     "semi_supervised_aae, invariant, batch norm": from_config(
-        "semi_supervised_aae", view_amount=1.0, view_cutout=2, encoder_batch_norm="all"
+        "semi_supervised_aae",
+        **{"view_amount": 1.0, "view_cutout": 2, "view_of": "neighbor", "view_balance": 0.5},
+        encoder_batch_norm="all",
     ),
     "clustering_aae, smoothed, batch norm": from_config(
         "clustering_aae", num_clusters=4, smoothness_radius=0.5, encoder_batch_norm="all"
@@ -80,10 +82,10 @@ def initial(make_model, seed=0):
 
 
 def make_batch(num_rows=BATCH_SIZE, seed=0):
-    """Rows with labels −1, 0, 1 and 2, and as many labeled ones."""
+    """Rows with labels −1, 0, 1 and 2, as many labeled ones, and neighbors."""
     image = jax.random.uniform(jax.random.key(seed), (num_rows, *SHAPE))
     label = jnp.arange(num_rows, dtype=jnp.int32)
-    return Batch(image, image, label % 4 - 1, Batch(image, image, label % 3))
+    return Batch(image, image, label % 4 - 1, Batch(image, image, label % 3), neighbor=image[::-1])
 
 
 def make_keys(num_rows=BATCH_SIZE, step=0, first_row=0):

@@ -55,7 +55,7 @@ def build(config: ModelConfig, *, axis_name: str | None = None, in_data_units: b
 
     Args:
         config: see `ModelConfig`.
-        axis_name: of the mapped axis over which batches are sharded; for batch norm.
+        axis_name: of the mapped axis over which batches are sharded; for what is taken over the whole batch.
         in_data_units: take and give rows as they are in the data, rather than standardized. Data that are not
             standardized are the same either way.
 
@@ -68,7 +68,8 @@ def build(config: ModelConfig, *, axis_name: str | None = None, in_data_units: b
         model = models.smoothed(model, config.smoothness_radius)
     if config.view_amount:
         view = corruption.view(config.view_amount, stretch=config.view_stretch, cutout_size=config.view_cutout)
-        model = models.invariant(model, view)
+        viewed = (lambda batch: batch.neighbor) if config.view_of == "neighbor" else (lambda batch: batch.image)
+        model = models.invariant(model, view, viewed=viewed, balance=config.view_balance, axis_name=axis_name)
     if in_data_units and config.shift is not None and config.scale is not None:
         return adapters.standardized(model, jnp.array(config.shift), jnp.array(config.scale))
     return model

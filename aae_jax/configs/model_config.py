@@ -73,6 +73,10 @@ class ModelConfig:
     """Its height and width are divided by 1 − this to 1 + this for that view, each by itself."""
     view_cutout: int = 0
     """Pixels of the side of a square, anywhere, that is set to 0 in that view; 0 for no square."""
+    view_of: Literal["image", "neighbor"] = "image"
+    """Of what that view is: of the image, or of one that is like it, which the training set is to name."""
+    view_balance: float = 0.0
+    """How much that phase charges for categories of which views are seldom, see `phases.invariance`."""
     generator_loss: Literal["non_saturating", "minimax"] = "non_saturating"
     """What the generator minimizes: −log D(fake), or log(1 − D(fake))."""
     network: Literal["mlp", "convolutional"] = "mlp"
@@ -129,6 +133,7 @@ class ModelConfig:
                     f"{', '.join(_HAS_CATEGORIES)}."
                 )
         check_number("view_stretch", self.view_stretch, "a fraction in [0, 1)", least=0, below=1)
+        check_number("view_balance", self.view_balance, "a number ≥ 0", least=0)
         if self.view_amount and len(self.image_shape) != 3:
             raise ValueError(
                 f"view_amount is {self.view_amount} and image_shape {self.image_shape}, a table's; expected 0, or "

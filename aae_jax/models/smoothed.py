@@ -1,12 +1,13 @@
 """Any variant with categories, with a phase more that asks for the same q(y given x) all around an image."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 
 from aae_jax.checks import check_instance
 from aae_jax.phases import invariance, smoothness
-from aae_jax.types import Corruption, Model, Params, Phase
+from aae_jax.types import Batch, Corruption, Model, Params, Phase
 
 __all__ = ["invariant", "smoothed"]
 
@@ -28,7 +29,14 @@ def smoothed(model: Model, radius: float) -> Model:
     return _with_phase(model, smoothness(_probabilities(model), ["encoder"], radius=radius))
 
 
-def invariant(model: Model, view: Corruption) -> Model:
+def invariant(
+    model: Model,
+    view: Corruption,
+    *,
+    viewed: Callable[[Batch], jax.Array | None] = lambda batch: batch.image,
+    balance: float = 0.0,
+    axis_name: str | None = None,
+) -> Model:
     """The model whose q(y given x) is to be the same of other views: its last phase is `phases.invariance`.
 
     This says what does not make another category of an image: the paper's games leave that open. Where the model
@@ -37,15 +45,22 @@ def invariant(model: Model, view: Corruption) -> Model:
     Args:
         model: see `smoothed`.
         view: see `phases.invariance`.
+        viewed: see there.
+        balance: see there.
+        axis_name: see there.
 
     Raises:
-        ValueError: if `model` is none or cannot encode, or `view` is no function; when a step is taken, if there is
-            no category.
+        ValueError: if `model` is none or cannot encode, `view` or `viewed` is no function or `balance` is below 0;
+            when a step is taken, if there is no category, or nothing to view.
     """
     probabilities = _probabilities(model)
     learns_classes = "classification" in [phase.name for phase in model.phases]
-    known = {"known": lambda batch: batch.labeled} if learns_classes else {}
-    return _with_phase(model, invariance(probabilities, ["encoder"], view, **known))
+
+    def known(batch: Batch) -> Batch | None:
+        return batch.labeled if learns_classes else None
+
+    options: dict[str, Any] = {"viewed": viewed, "balance": balance, "axis_name": axis_name}
+    return _with_phase(model, invariance(probabilities, ["encoder"], view, known=known, **options))
 
 
 def _with_phase(model: Model, phase: Phase) -> Model:

@@ -1089,6 +1089,7 @@ def terms(rule, *words, **options):
 
 
 LABELED = np.arange(5)
+NEAR = np.tile(np.arange(2, dtype=np.int32), (50, 1))
 TRAINING_CASES = [
     *cases(
         "TrainingConfig",
@@ -1121,6 +1122,10 @@ TRAINING_CASES = [
             "labels whole": (rows(label=np.zeros(50)), "label are float64", "integers"),
             "labels >= -1": (rows(label=SET.label - 2), "label hold -2", "integers ≥ -1"),
             "labels of each seed": (rows(label=np.stack([SET.label] * 3)), "(3, 50)", "two of 1 seeds"),
+            "neighbors of each": (rows(neighbors=NEAR[1:]), "neighbors has shape (49, 2)", "[50, W]"),
+            "neighbors of rows": (rows(neighbors=NEAR + 49), "neighbors are indices up to 50", "of 50 images"),
+            "neighbors >= 0": (rows(neighbors=NEAR - 1), "neighbors hold -1", "integers ≥ 0"),
+            "neighbors whole": (rows(neighbors=NEAR / 2), "neighbors are float64", "expected integers"),
             "labeled of rows": (rows(labeled=LABELED + 46), "labeled is 5 indices up to 50", "of 50 images"),
             "labeled >= 0": (rows(labeled=LABELED - 1), "labeled hold -1", "integers ≥ 0"),
             "some labeled": (rows(labeled=LABELED[:0]), "labeled is 0 indices", "of 50 images"),

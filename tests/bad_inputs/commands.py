@@ -113,6 +113,20 @@ PAPERS = {
 CATEGORIES = {
     "view amount >= 0": ("--view-amount -1", "view_amount is -1.0", "a number ≥ 0"),
     "view stretch < 1": ("--view-amount 1 --view-stretch 1", "view_stretch is 1.0", "a fraction in [0, 1)"),
+    "view balance >= 0": ("--view-amount 1 --view-balance -1", "view_balance is -1", "a number ≥ 0"),
+    "view neighbors >= 0": ("--view-amount 1 --view-neighbors -1", "view_neighbors is -1", "integer ≥ 0"),
+    "neighbors among the images": (
+        "--view-amount 1 --view-neighbors 280",
+        "view_neighbors is 280",
+        "fewer than the 280 training images",
+    ),
+    "a walk of a step": ("--view-amount 1 --view-neighbors 3 --view-walk 0", "view_walk is 0", "integer ≥ 1"),
+    "a walk over neighbors": ("--view-neighbors 0 --view-walk 3", "view_walk is 3", "--view-neighbors above 0"),
+    "neighbors in memory": (
+        "--view-amount 1 --view-neighbors 3 --stream yes",
+        "which is streamed",
+        "all of it in memory",
+    ),
     "view cutout >= 0": ("--view-amount 1 --view-cutout -1", "view_cutout is -1", "integer ≥ 0"),
     "view rate >= 0": ("--view-amount 1 --view-rate -1", "rate of invariance is -1", "≥ 0"),
     "view rate of views": (

@@ -1,0 +1,118 @@
+"""Rows that are alike, found without labels: the nearest images of each one, and where walks among them lead."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.ndimage import map_coordinates
+
+from aae_jax.checks import check_axes, check_count, check_floats, check_integers, check_key
+from aae_jax.evaluation import map_rows, squared_distances
+
+__all__ = ["nearest", "upright", "walks"]
+
+
+def upright(image: jax.Array) -> jax.Array:
+    """An image without its slant, moved to the middle, as far as its second and first moments tell.
+
+    Two digits that one hand wrote steeply and another leaning to the right are near each other only then.
+
+    Args:
+        image: `[H, W, C]` floats, whose lowest number in each channel is its ground.
+
+    Returns:
+        `[H, W, C]`; an image of one tone as it is.
+
+    Raises:
+        ValueError: if it is not of floats or of other axes.
+
+    References:
+        LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998, section III.A ("deslanted").
+    """
+    check_floats("image", image, "floats: bytes are divided by 255 first")
+    check_axes("image", image, "[H, W, C]")
+    ground = image.min((0, 1))
+    ink = (image - ground).sum(-1)
+    share = ink / jnp.where(ink.sum() > 0, ink.sum(), 1)
+    rows, columns = jnp.meshgrid(*map(jnp.arange, ink.shape), indexing="ij")
+    middle_row, middle_column = (jnp.where(ink.sum() > 0, (share * at).sum(), at.mean()) for at in (rows, columns))
+    down, right = rows - middle_row, columns - middle_column
+    height = (share * down**2).sum()
+    slant = (share * down * right).sum() / jnp.where(height > 0, height, 1)
+    # Where each pixel comes from.
+    down, right = (at - at.mean() for at in (rows, columns))
+    at = [down + middle_row, right + slant * down + middle_column]
+    moved = jax.vmap(lambda channel: map_coordinates(channel, at, order=1), in_axes=-1, out_axes=-1)
+    return moved(image - ground) + ground
+
+
+def nearest(images: jax.Array | np.ndarray, count: int) -> jax.Array:
+    """The nearest images of each one, by the Euclidean distance of all their pixels, set upright; not it itself.
+
+    Takes the time of a matrix product `[N, D] [D, N]` and of sorting its rows: a minute for 50,000 digits on a core.
+
+    Args:
+        images: `[N, H, W, C]` uint8 or floats; or a table `[N, D]` of floats, whose rows are compared as they are.
+        count: K, of the nearest, below N.
+
+    Returns:
+        `[N, K]` int32, nearest first.
+
+    Raises:
+        ValueError: if `images` have other axes, or `count` is not in 1 to N − 1.
+    """
+    images = jnp.asarray(images)
+    if images.ndim not in (2, 4):
+        raise ValueError(f"images have shape {images.shape}; expected [N, H, W, C], or [N, D] of a table.")
+    check_count("count", count)
+    if count >= len(images):
+        raise ValueError(f"count is {count}; expected fewer than the {len(images)} images.")
+    return _nearest(images, count)
+
+
+@partial(jax.jit, static_argnums=1)
+def _nearest(images: jax.Array, count: int) -> jax.Array:
+    if images.ndim == 4:
+        unit = 255 if images.dtype == jnp.uint8 else 1
+        images = map_rows(lambda image: upright(image.astype(jnp.result_type(float)) / unit), images)
+    points = images.reshape(len(images), -1)
+
+    def of_row(row: tuple[jax.Array, jax.Array]) -> jax.Array:
+        index, point = row
+        distance = squared_distances(point, points).at[index].set(jnp.inf)
+        return jax.lax.top_k(-distance, count)[1]
+
+    return map_rows(of_row, (jnp.arange(len(points)), points))
+
+
+def walks(key: jax.Array, neighbors: jax.Array | np.ndarray, *, steps: int, count: int) -> jax.Array:
+    """Where random walks over neighbors end: rows that are alike by way of others, though far from each other.
+
+    Args:
+        key: of the walks.
+        neighbors: `[N, K]` int, see `nearest`.
+        steps: of each walk, each to one of the neighbors of where it is; ≥ 1.
+        count: W, walks from each row.
+
+    Returns:
+        `[N, W]` int32.
+
+    Raises:
+        ValueError: if `neighbors` are not indices of rows, or `steps` or `count` is below 1.
+    """
+    check_axes("neighbors", neighbors, "[N, K]")
+    check_key("key", key)
+    check_integers("neighbors", neighbors, least=0)
+    if not isinstance(neighbors, jax.core.Tracer) and (largest := np.max(neighbors)) >= len(neighbors):
+        raise ValueError(f"neighbors are indices up to {largest} of {len(neighbors)} rows.")
+    neighbors = jnp.asarray(neighbors)
+    check_count("steps", steps)
+    check_count("count", count)
+
+    def step(number: jax.Array, at: jax.Array) -> jax.Array:
+        way = jax.random.randint(jax.random.fold_in(key, number), at.shape, 0, neighbors.shape[1])
+        return neighbors[at, way]
+
+    start = jnp.broadcast_to(jnp.arange(len(neighbors), dtype=neighbors.dtype)[:, None], (len(neighbors), count))
+    return jax.lax.fori_loop(0, steps, step, start)

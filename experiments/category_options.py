@@ -1,0 +1,115 @@
+"""The options of the experiments whose models have categories: phases more than the paper's, and images alike."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import jax
+import numpy as np
+
+from aae_jax import ModelConfig, Rows, loop, neighbors
+from aae_jax.checks import check_count
+from aae_jax.data import Dataset
+from experiments import optimizers
+from experiments.optimizers import OptimizersOf
+from experiments.options import CLASSIFICATION_RATE, PaperOptions
+
+__all__ = ["PLAINLY", "CategoryOptions", "ClassificationOptions"]
+
+PLAINLY = {"view_amount": 0.0, "view_cutout": 0, "smoothness_radius": 0.0}
+"""`CategoryOptions` without the phases that the paper does not have."""
+_NUM_WALKS = 20
+"""From each image, of which each step takes one: enough that few pairs are seen twice in an hour."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CategoryOptions(PaperOptions):
+    """Options of the experiments whose models have categories, for two phases that the paper does not have."""
+
+    NEEDS: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("view_stretch", "view_rate", "constant_view_rate"), "view_amount"),
+        **dict.fromkeys(("view_neighbors", "view_balance"), "view_amount"),
+        "view_walk": "view_neighbors",
+        **dict.fromkeys(("smoothness_rate", "smoothness_start"), "smoothness_radius"),
+    }
+
+    view_amount: float = 0.0
+    """How much an image is turned, slanted and moved at random for another view of it, whose category is to be the
+    same: 1 for up to 15 degrees, a quarter of its height and 2 pixels; 0 for no such phase, as in the paper."""
+    view_stretch: float = 0.3
+    """Its height and width are divided by 1 minus this to 1 plus this for that view, each by itself."""
+    view_cutout: int = 0
+    """Pixels of the side of a square, anywhere, that is set to 0 in that view; 0 for no square."""
+    view_neighbors: int = 0
+    """Nearest images of each one, compared upright: a walk over them leads to another image, which is viewed in its
+    place; 0 to view the image itself."""
+    view_walk: int = 5
+    """Steps of that walk, each to one of the nearest."""
+    view_balance: float = 0.0
+    """How much that phase charges for categories of which a batch has few views; 0 to leave that to the game."""
+    view_rate: float = 0.01
+    """First learning rate of that phase; momentum 0.9."""
+    constant_view_rate: bool = False
+    """Whether that rate stays when the others fall, so that views settle what is left undecided."""
+    smoothness_radius: float = 0.0
+    """How far around an image its category is to be the same, a Euclidean distance over all pixels (virtual
+    adversarial training); 0 for no such phase, as in the paper."""
+    smoothness_rate: float = 0.01
+    """First learning rate of that phase; momentum 0.9."""
+    smoothness_start: int = 0
+    """Epochs before that phase begins to change anything: where few images are labeled, those that a network has
+    still wrong it would hold on to."""
+
+    def check(self) -> None:
+        """Checks what can be checked before anything is loaded; see `Options`."""
+        super().check()
+        check_count("view_neighbors", self.view_neighbors, 0)
+        check_count("view_walk", self.view_walk)
+
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Checks what can be checked before anything is trained; see `Options`."""
+        super().check_dataset(dataset)
+        if self.view_neighbors:
+            image, label = dataset.train.image, dataset.train.label
+            if self.view_neighbors >= len(image):
+                raise ValueError(
+                    f"view_neighbors is {self.view_neighbors}; expected fewer than the {len(image)} training images."
+                )
+            some = np.zeros((len(image), 1), np.int32)
+            loop.check(Rows(image, label, neighbors=some), self.training(self.all_seeds()))
+
+    def neighbors(self, dataset: Dataset) -> np.ndarray | None:
+        """Images that are like each training image, `[N, W]` indices, the same for all seeds; or None."""
+        if not (self.view_amount and self.view_neighbors):
+            return None
+        nearest = neighbors.nearest(dataset.train.image, self.view_neighbors)
+        return np.asarray(neighbors.walks(jax.random.key(0), nearest, steps=self.view_walk, count=_NUM_WALKS))
+
+    def rates(self) -> dict[str, float]:
+        """The first learning rates by phase."""
+        return {**super().rates(), "invariance": self.view_rate, "smoothness": self.smoothness_rate}
+
+    def optimizers(self) -> OptimizersOf:
+        """Stochastic gradient descent, see `PaperOptions`; smoothness begins at its epoch."""
+        constant = ("invariance",) if self.constant_view_rate else ()
+        starts = {"smoothness": self.smoothness_start}
+        return optimizers.sgd(self.rates(), drops=self.drops, starts=starts, constant=constant)
+
+    def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
+        """A model of the paper's networks for a data set; see `Options`."""
+        names = ("view_amount", "view_stretch", "view_cutout", "view_balance", "smoothness_radius")
+        added = {name: getattr(self, name) for name in names}
+        added["view_of"] = "neighbor" if self.view_neighbors else "image"
+        return super().model_config(variant, dataset, **{**added, **options})
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassificationOptions(CategoryOptions):
+    """Options of the experiments whose models learn classes."""
+
+    classification_rate: float = CLASSIFICATION_RATE
+    """First learning rate of the classification phase; momentum 0.9."""
+
+    def rates(self) -> dict[str, float]:
+        """The first learning rates by phase."""
+        return {**super().rates(), "classification": self.classification_rate}
