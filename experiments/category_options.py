@@ -43,7 +43,7 @@ class CategoryOptions(PaperOptions):
     view_neighbors: int = 0
     """Nearest images of each one, compared upright: a walk over them leads to another image, which is viewed in its
     place; 0 to view the image itself."""
-    view_walk: int = 5
+    view_walk: int = 12
     """Steps of that walk, each to one of the nearest."""
     view_balance: float = 0.0
     """How much that phase charges for categories of which a batch has few views; 0 to leave that to the game."""

@@ -50,8 +50,8 @@ WITH_SQUARE = {**VIEWS, "view_stretch": 0.3, "view_cutout": 10, "view_rate": 0.1
 UNLABELED = {"view_cutout": 0, "noise_std": 0.0, "dropout": 0.2}
 STRETCHED = {**VIEWS, "view_stretch": 0.3, "view_rate": 0.003, "view_cutout": 0, "constant_view_rate": False}
 ALIKE = {
-    **{"width": 400, "smoothness_radius": 0.0, "view_neighbors": 5, "view_walk": 5, "view_balance": 1.0},
-    **{"view_amount": 0.5, "view_stretch": 0.15, "view_cutout": 0, "view_rate": 0.03, "constant_view_rate": True},
+    **{"width": 400, "smoothness_radius": 0.0, "view_neighbors": 3, "view_walk": 12, "view_balance": 1.0},
+    **{"view_amount": 0.5, "view_stretch": 0.15, "view_cutout": 0, "view_rate": 0.05, "constant_view_rate": True},
 }
 ITEMS = {
     **{
