@@ -47,43 +47,36 @@ def upright(image: jax.Array) -> jax.Array:
     return moved(image - ground) + ground
 
 
-def nearest(images: jax.Array | np.ndarray, count: int) -> jax.Array:
-    """The nearest images of each one, by the Euclidean distance of all their pixels, set upright; not it itself.
-
-    Takes the time of a matrix product `[N, D] [D, N]` and of sorting its rows: a minute for 50,000 digits on a core.
+def nearest(points: jax.Array | np.ndarray, count: int, rows: jax.Array | np.ndarray | None = None) -> jax.Array:
+    """The nearest rows of each row, by the Euclidean distance of all their numbers; not it itself.
 
     Args:
-        images: `[N, H, W, C]` uint8 or floats; or a table `[N, D]` of floats, whose rows are compared as they are.
+        points: `[N, ...]` floats, such as images that are `upright`.
         count: K, of the nearest, below N.
+        rows: `[M]` indices of those whose neighbors are wanted; all where None.
 
     Returns:
-        `[N, K]` int32, nearest first.
+        `[M, K]` int32, nearest first.
 
     Raises:
-        ValueError: if `images` have other axes, or `count` is not in 1 to N − 1.
+        ValueError: if `points` are no floats, `rows` no indices, or `count` is not in 1 to N − 1.
     """
-    images = jnp.asarray(images)
-    if images.ndim not in (2, 4):
-        raise ValueError(f"images have shape {images.shape}; expected [N, H, W, C], or [N, D] of a table.")
+    check_floats("points", points, "floats: bytes are divided by 255 first")
     check_count("count", count)
-    if count >= len(images):
-        raise ValueError(f"count is {count}; expected fewer than the {len(images)} images.")
-    return _nearest(images, count)
+    if count >= len(points):
+        raise ValueError(f"count is {count}; expected fewer than the {len(points)} points.")
+    rows = np.arange(len(points)) if rows is None else rows
+    _check_indices("rows", rows, len(points))
+    return _nearest(jnp.asarray(points).reshape(len(points), -1), count, jnp.asarray(rows))
 
 
 @partial(jax.jit, static_argnums=1)
-def _nearest(images: jax.Array, count: int) -> jax.Array:
-    if images.ndim == 4:
-        unit = 255 if images.dtype == jnp.uint8 else 1
-        images = map_rows(lambda image: upright(image.astype(jnp.result_type(float)) / unit), images)
-    points = images.reshape(len(images), -1)
-
-    def of_row(row: tuple[jax.Array, jax.Array]) -> jax.Array:
-        index, point = row
-        distance = squared_distances(point, points).at[index].set(jnp.inf)
+def _nearest(points: jax.Array, count: int, rows: jax.Array) -> jax.Array:
+    def of_row(row: jax.Array) -> jax.Array:
+        distance = squared_distances(points[row], points).at[row].set(jnp.inf)
         return jax.lax.top_k(-distance, count)[1]
 
-    return map_rows(of_row, (jnp.arange(len(points)), points))
+    return map_rows(of_row, rows)
 
 
 def walks(key: jax.Array, neighbors: jax.Array | np.ndarray, *, steps: int, count: int) -> jax.Array:
@@ -103,9 +96,7 @@ def walks(key: jax.Array, neighbors: jax.Array | np.ndarray, *, steps: int, coun
     """
     check_axes("neighbors", neighbors, "[N, K]")
     check_key("key", key)
-    check_integers("neighbors", neighbors, least=0)
-    if not isinstance(neighbors, jax.core.Tracer) and (largest := np.max(neighbors)) >= len(neighbors):
-        raise ValueError(f"neighbors are indices up to {largest} of {len(neighbors)} rows.")
+    _check_indices("neighbors", neighbors, len(neighbors))
     neighbors = jnp.asarray(neighbors)
     check_count("steps", steps)
     check_count("count", count)
@@ -116,3 +107,9 @@ def walks(key: jax.Array, neighbors: jax.Array | np.ndarray, *, steps: int, coun
 
     start = jnp.broadcast_to(jnp.arange(len(neighbors), dtype=neighbors.dtype)[:, None], (len(neighbors), count))
     return jax.lax.fori_loop(0, steps, step, start)
+
+
+def _check_indices(name: str, indices: jax.Array | np.ndarray, num_rows: int) -> None:
+    check_integers(name, indices, least=0)
+    if not isinstance(indices, jax.core.Tracer) and (largest := np.max(indices, initial=-1)) >= num_rows:
+        raise ValueError(f"{name} are indices up to {largest} of {num_rows} rows.")

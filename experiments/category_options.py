@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import jax
@@ -10,6 +11,8 @@ import numpy as np
 from aae_jax import ModelConfig, Rows, loop, neighbors
 from aae_jax.checks import check_count
 from aae_jax.data import Dataset
+from aae_jax.evaluation import map_rows
+from aae_jax.progress import progress
 from experiments import optimizers
 from experiments.optimizers import OptimizersOf
 from experiments.options import CLASSIFICATION_RATE, PaperOptions
@@ -18,6 +21,8 @@ __all__ = ["PLAINLY", "CategoryOptions", "ClassificationOptions"]
 
 PLAINLY = {"view_amount": 0.0, "view_cutout": 0, "smoothness_radius": 0.0}
 """`CategoryOptions` without the phases that the paper does not have."""
+_BLOCK = 2000
+"""Images whose neighbors are looked for at once: some seconds."""
 _NUM_WALKS = 20
 """From each image, of which each step takes one: enough that few pairs are seen twice in an hour."""
 
@@ -82,8 +87,17 @@ class CategoryOptions(PaperOptions):
         """Images that are like each training image, `[N, W]` indices, the same for all seeds; or None."""
         if not (self.view_amount and self.view_neighbors):
             return None
-        nearest = neighbors.nearest(dataset.train.image, self.view_neighbors)
-        return np.asarray(neighbors.walks(jax.random.key(0), nearest, steps=self.view_walk, count=_NUM_WALKS))
+        images = np.asarray(dataset.train.image)
+        unit = np.float32(255 if images.dtype == np.uint8 else 1)
+        images = jax.jit(partial(map_rows, neighbors.upright))(images / unit)
+        nearest = []
+        with progress("nearest images", 0, len(images), unit="image") as bar:
+            for start in range(0, len(images), _BLOCK):
+                rows = np.arange(start, min(start + _BLOCK, len(images)))
+                nearest.append(np.asarray(neighbors.nearest(images, self.view_neighbors, rows)))
+                bar.update(len(rows))
+        walks = neighbors.walks(jax.random.key(0), np.concatenate(nearest), steps=self.view_walk, count=_NUM_WALKS)
+        return np.asarray(walks)
 
     def rates(self) -> dict[str, float]:
         """The first learning rates by phase."""

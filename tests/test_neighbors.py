@@ -61,12 +61,14 @@ def test_nearest_rows_of_a_table_are_those_of_all_distances():
     np.fill_diagonal(distance, np.inf)
     np.testing.assert_array_equal(found, distance.argsort(axis=1)[:, :4])
     assert found.dtype == np.int32
+    rows = np.array([299, 0, 7])
+    np.testing.assert_array_equal(neighbors.nearest(points, 4, rows), found[rows])
 
 
 def test_nearest_digits_are_more_often_of_one_class_when_upright(digits):
     image, label = digits
     upright, as_they_are = (
-        np.asarray(neighbors.nearest(rows, 5)) for rows in (np.uint8(255 * image), image.reshape(len(image), -1))
+        np.asarray(neighbors.nearest(images, 5)) for images in (jax.vmap(neighbors.upright)(image), image)
     )
     same, before = ((label[found] == label[:, None]).mean() for found in (upright, as_they_are))
     assert same > 0.87 and same > before + 0.03
@@ -86,7 +88,8 @@ def test_walks_go_step_by_step_along_neighbors():
 
 def test_walks_among_digits_mostly_stay_in_their_class(digits):
     image, label = digits
-    ends = neighbors.walks(jax.random.key(0), neighbors.nearest(image, 3), steps=5, count=20)
+    near = neighbors.nearest(jax.vmap(neighbors.upright)(image), 3)
+    ends = neighbors.walks(jax.random.key(0), near, steps=12, count=20)
     assert (label[np.asarray(ends)] == label[:, None]).mean() > 0.75
 
 
@@ -95,9 +98,13 @@ def test_walks_among_digits_mostly_stay_in_their_class(digits):
     [
         (lambda: neighbors.upright(np.zeros((4, 3, 1), np.uint8)), "bytes are divided by 255 first"),
         (lambda: neighbors.upright(np.zeros((4, 3))), r"image must be \[H, W, C\], got shape \(4, 3\)"),
-        (lambda: neighbors.nearest(np.zeros((4, 3, 1)), 1), r"images have shape \(4, 3, 1\); expected \[N, H, W, C\]"),
+        (
+            lambda: neighbors.nearest(np.zeros((4, 3), np.uint8), 1),
+            "points is uint8; expected floats: bytes are divided",
+        ),
+        (lambda: neighbors.nearest(np.zeros((4, 3)), 1, np.array([4])), "rows are indices up to 4 of 4 rows"),
         (lambda: neighbors.nearest(np.zeros((4, 3)), 0), "count is 0; expected an integer ≥ 1"),
-        (lambda: neighbors.nearest(np.zeros((4, 3)), 4), "count is 4; expected fewer than the 4 images"),
+        (lambda: neighbors.nearest(np.zeros((4, 3)), 4), "count is 4; expected fewer than the 4 points"),
         (
             lambda: neighbors.walks(jax.random.key(0), np.zeros(4, int), steps=1, count=1),
             r"neighbors must be \[N, K\]",
