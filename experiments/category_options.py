@@ -47,7 +47,7 @@ class CategoryOptions(PaperOptions):
     """Pixels of the side of a square, anywhere, that is set to 0 in that view; 0 for no square."""
     view_neighbors: int = 0
     """Nearest images of each one, compared upright: a walk over them leads to another image, which is viewed in its
-    place; 0 to view the image itself."""
+    place every other time; 0 to view the image itself always."""
     view_walk: int = 12
     """Steps of that walk, each to one of the nearest."""
     view_balance: float = 0.0
@@ -84,7 +84,7 @@ class CategoryOptions(PaperOptions):
             loop.check(Rows(image, label, neighbors=some), self.training(self.all_seeds()))
 
     def neighbors(self, dataset: Dataset) -> np.ndarray | None:
-        """Images that are like each training image, `[N, W]` indices, the same for all seeds; or None."""
+        """Images to view in place of each training image, half of them itself, `[N, W]`, for all seeds; or None."""
         if not (self.view_amount and self.view_neighbors):
             return None
         images = np.asarray(dataset.train.image)
@@ -97,7 +97,8 @@ class CategoryOptions(PaperOptions):
                 nearest.append(np.asarray(neighbors.nearest(images, self.view_neighbors, rows)))
                 bar.update(len(rows))
         walks = neighbors.walks(jax.random.key(0), np.concatenate(nearest), steps=self.view_walk, count=_NUM_WALKS)
-        return np.asarray(walks)
+        itself = np.broadcast_to(np.arange(len(images), dtype=np.int32)[:, None], walks.shape)
+        return np.concatenate([walks, itself], axis=1)
 
     def rates(self) -> dict[str, float]:
         """The first learning rates by phase."""
