@@ -24,6 +24,7 @@ __all__ = [
     "check_floats",
     "check_folder",
     "check_function",
+    "check_indices",
     "check_instance",
     "check_integers",
     "check_key",
@@ -115,6 +116,13 @@ def check_integers(name: str, array: Any, *, least: int | None = None) -> None:
         raise ValueError(f"{name} are {_dtype(array)}; expected integers.")
     if least is not None and not isinstance(array, jax.core.Tracer) and np.size(array) and np.min(array) < least:
         raise ValueError(f"{name} hold {np.min(array)}; expected integers ≥ {least}.")
+
+
+def check_indices(name: str, array: Any, num_rows: int, of: str = "rows") -> None:
+    """Indices of so many rows; their values where the array is on the host."""
+    check_integers(name, array, least=0)
+    if not isinstance(array, jax.core.Tracer) and (largest := np.max(array, initial=-1)) >= num_rows:
+        raise ValueError(f"{name} are indices up to {largest} of {num_rows} {of}.")
 
 
 def check_floats(name: str, array: Any, expected: str = "floats") -> None:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aae_jax import parallel
-from aae_jax.checks import check_finite, check_integers
+from aae_jax.checks import check_finite, check_indices, check_integers
 from aae_jax.data import labeled_order, order
 from aae_jax.keys import derive, row_keys
 from aae_jax.types import Algorithm, Batch, Metrics, TrainState
@@ -119,11 +119,9 @@ def _check_of_seeds(name: str, part: jax.Array, num_seeds: int, *, least: int) -
 
 
 def _check_neighbors(neighbors: jax.Array, num_rows: int, in_memory: bool) -> None:
-    check_integers("neighbors", neighbors, least=0)
+    check_indices("neighbors", neighbors, num_rows, "images")
     if np.ndim(neighbors) != 2 or len(neighbors) != num_rows or not np.size(neighbors):
         raise ValueError(f"neighbors has shape {np.shape(neighbors)}; expected [{num_rows}, W], W of each image.")
-    if (largest := np.max(neighbors)) >= num_rows:
-        raise ValueError(f"neighbors are indices up to {largest} of {num_rows} images.")
     if not in_memory:
         raise ValueError(
             "neighbors may be any images of the training set, which is streamed; expected all of it in memory."

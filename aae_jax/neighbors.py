@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.ndimage import map_coordinates
 
-from aae_jax.checks import check_axes, check_count, check_floats, check_integers, check_key
+from aae_jax.checks import check_axes, check_count, check_floats, check_indices, check_key
 from aae_jax.evaluation import map_rows, squared_distances
 
 __all__ = ["nearest", "upright", "walks"]
@@ -66,7 +66,7 @@ def nearest(points: jax.Array | np.ndarray, count: int, rows: jax.Array | np.nda
     if count >= len(points):
         raise ValueError(f"count is {count}; expected fewer than the {len(points)} points.")
     rows = np.arange(len(points)) if rows is None else rows
-    _check_indices("rows", rows, len(points))
+    check_indices("rows", rows, len(points))
     return _nearest(jnp.asarray(points).reshape(len(points), -1), count, jnp.asarray(rows))
 
 
@@ -96,7 +96,7 @@ def walks(key: jax.Array, neighbors: jax.Array | np.ndarray, *, steps: int, coun
     """
     check_axes("neighbors", neighbors, "[N, K]")
     check_key("key", key)
-    _check_indices("neighbors", neighbors, len(neighbors))
+    check_indices("neighbors", neighbors, len(neighbors))
     neighbors = jnp.asarray(neighbors)
     check_count("steps", steps)
     check_count("count", count)
@@ -107,9 +107,3 @@ def walks(key: jax.Array, neighbors: jax.Array | np.ndarray, *, steps: int, coun
 
     start = jnp.broadcast_to(jnp.arange(len(neighbors), dtype=neighbors.dtype)[:, None], (len(neighbors), count))
     return jax.lax.fori_loop(0, steps, step, start)
-
-
-def _check_indices(name: str, indices: jax.Array | np.ndarray, num_rows: int) -> None:
-    check_integers(name, indices, least=0)
-    if not isinstance(indices, jax.core.Tracer) and (largest := np.max(indices, initial=-1)) >= num_rows:
-        raise ValueError(f"{name} are indices up to {largest} of {num_rows} rows.")

@@ -87,9 +87,9 @@ class CategoryOptions(PaperOptions):
         """Images to view in place of each training image, half of them itself, `[N, W]`, for all seeds; or None."""
         if not (self.view_amount and self.view_neighbors):
             return None
-        images = np.asarray(dataset.train.image)
-        unit = np.float32(255 if images.dtype == np.uint8 else 1)
-        images = jax.jit(partial(map_rows, neighbors.upright))(images / unit)
+        image, label = dataset.train.image, dataset.train.label
+        images = loop.batch_of(Rows(image, label), np.arange(len(image))).image
+        images = jax.jit(partial(map_rows, neighbors.upright))(images)
         nearest = []
         with progress("nearest images", 0, len(images), unit="image") as bar:
             for start in range(0, len(images), _BLOCK):

@@ -1,7 +1,6 @@
 """Any variant with categories, with a phase more that asks for the same q(y given x) all around an image."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 
@@ -59,8 +58,10 @@ def invariant(
     def known(batch: Batch) -> Batch | None:
         return batch.labeled if learns_classes else None
 
-    options: dict[str, Any] = {"viewed": viewed, "balance": balance, "axis_name": axis_name}
-    return _with_phase(model, invariance(probabilities, ["encoder"], view, known=known, **options))
+    phase = invariance(
+        probabilities, ["encoder"], view, viewed=viewed, balance=balance, known=known, axis_name=axis_name
+    )
+    return _with_phase(model, phase)
 
 
 def _with_phase(model: Model, phase: Phase) -> Model:
