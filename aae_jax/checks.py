@@ -121,8 +121,8 @@ def check_integers(name: str, array: Any, *, least: int | None = None) -> None:
 def check_indices(name: str, array: Any, num_rows: int, of: str = "rows") -> None:
     """Indices of so many rows; their values where the array is on the host."""
     check_integers(name, array, least=0)
-    if not isinstance(array, jax.core.Tracer) and (largest := np.max(array, initial=-1)) >= num_rows:
-        raise ValueError(f"{name} are indices up to {largest} of {num_rows} {of}.")
+    if not isinstance(array, jax.core.Tracer) and np.size(array) and np.max(array) >= num_rows:
+        raise ValueError(f"{name} are indices up to {np.max(array)} of {num_rows} {of}.")
 
 
 def check_floats(name: str, array: Any, expected: str = "floats") -> None:

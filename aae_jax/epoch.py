@@ -39,8 +39,8 @@ class Rows(NamedTuple):
         image: `[N, H, W, C]` uint8 in 0 to 255 or float in [0, 1], or a table `[N, D]` of floats.
         label: `[N]` int32, −1 where unknown; `[S, N]` where each of S seeds knows others.
         labeled: `[L]` indices of the rows whose labels may be used, or None; `[S, L]` for S seeds.
-        neighbors: `[N, W]` indices of rows that are like each one, of which each step takes one, or None; see
-            `aae_jax.neighbors`.
+        neighbors: `[N, W]` indices of rows that are like each one, of which each step takes one, or None; the same
+            for all seeds, and not of rows that are streamed. See `aae_jax.neighbors`.
     """
 
     image: jax.Array

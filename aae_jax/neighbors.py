@@ -51,7 +51,7 @@ def nearest(points: jax.Array | np.ndarray, count: int, rows: jax.Array | np.nda
     """The nearest rows of each row, by the Euclidean distance of all their numbers; not it itself.
 
     Args:
-        points: `[N, ...]` floats, such as images that are `upright`.
+        points: `[N, ...]` finite floats, such as images that are `upright`.
         count: K, of the nearest, below N.
         rows: `[M]` indices of those whose neighbors are wanted; all where None.
 
@@ -59,15 +59,23 @@ def nearest(points: jax.Array | np.ndarray, count: int, rows: jax.Array | np.nda
         `[M, K]` int32, nearest first.
 
     Raises:
-        ValueError: if `points` are no floats, `rows` no indices, or `count` is not in 1 to N − 1.
+        ValueError: if `points` are no floats or, outside `jit`, not finite, `rows` no indices, or `count` is not in 1
+            to N − 1.
     """
     check_floats("points", points, "floats: bytes are divided by 255 first")
     check_count("count", count)
+    if np.ndim(points) < 1:
+        raise ValueError("points must be [N, ...], got shape ().")
     if count >= len(points):
         raise ValueError(f"count is {count}; expected fewer than the {len(points)} points.")
     rows = np.arange(len(points)) if rows is None else rows
+    check_axes("rows", rows, "[M]")
     check_indices("rows", rows, len(points))
-    return _nearest(jnp.asarray(points).reshape(len(points), -1), count, jnp.asarray(rows))
+    points = jnp.asarray(points).reshape(len(points), -1)
+    # Distances are taken from the mean of all points, which one bad number spoils.
+    if not isinstance(points, jax.core.Tracer) and not jnp.isfinite(points).all():
+        raise ValueError("points hold NaN or infinite numbers; expected finite ones.")
+    return _nearest(points, count, jnp.asarray(rows))
 
 
 @partial(jax.jit, static_argnums=1)
@@ -84,7 +92,7 @@ def walks(key: jax.Array, neighbors: jax.Array | np.ndarray, *, steps: int, coun
 
     Args:
         key: of the walks.
-        neighbors: `[N, K]` int, see `nearest`.
+        neighbors: `[N, K]` integers, K ≥ 1, see `nearest`.
         steps: of each walk, each to one of the neighbors of where it is; ≥ 1.
         count: W, walks from each row.
 
@@ -97,7 +105,9 @@ def walks(key: jax.Array, neighbors: jax.Array | np.ndarray, *, steps: int, coun
     check_axes("neighbors", neighbors, "[N, K]")
     check_key("key", key)
     check_indices("neighbors", neighbors, len(neighbors))
-    neighbors = jnp.asarray(neighbors)
+    if not np.size(neighbors):
+        raise ValueError(f"neighbors has shape {np.shape(neighbors)}; expected one or more of each row.")
+    neighbors = jnp.asarray(neighbors, jnp.int32)
     check_count("steps", steps)
     check_count("count", count)
 
@@ -105,5 +115,5 @@ def walks(key: jax.Array, neighbors: jax.Array | np.ndarray, *, steps: int, coun
         way = jax.random.randint(jax.random.fold_in(key, number), at.shape, 0, neighbors.shape[1])
         return neighbors[at, way]
 
-    start = jnp.broadcast_to(jnp.arange(len(neighbors), dtype=neighbors.dtype)[:, None], (len(neighbors), count))
+    start = jnp.broadcast_to(jnp.arange(len(neighbors), dtype=jnp.int32)[:, None], (len(neighbors), count))
     return jax.lax.fori_loop(0, steps, step, start)

@@ -250,7 +250,10 @@ def invariance(
 
         image = viewed(batch)
         if image is None:
-            raise ValueError("Views are of neighbors, and batch.neighbor is None; expected Rows(..., neighbors=...).")
+            raise ValueError(
+                "There is nothing to view; expected neighbors in the batch, as fit takes them from "
+                "Rows(..., neighbors=...) and batch_of with keys."
+            )
         here = jax.lax.stop_gradient(probabilities(params, batch.input))
         of_view, metrics = there("view", image), {}
         charged = _divergence(here, of_view).mean()

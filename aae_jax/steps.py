@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from aae_jax.checks import check_floats, check_function, check_instance, check_integers, check_row_keys, check_rows
@@ -169,8 +170,12 @@ def _check_batch(keys: jax.Array, batch: Batch) -> None:
     if batch.labeled is not None:
         _check_batch(keys, batch.labeled)
     if batch.neighbor is not None:
-        check_rows(keys=keys, neighbor=batch.neighbor)
         check_floats("The batch's neighbor", batch.neighbor, "floats: bytes are divided by 255 first")
+        if np.shape(batch.neighbor) != np.shape(batch.image):
+            raise ValueError(
+                f"The batch's neighbor has shape {np.shape(batch.neighbor)}; expected the image's, "
+                f"{np.shape(batch.image)}."
+            )
 
 
 def _view(corrupt: Corruption | None, keys: jax.Array, batch: Batch) -> Batch:

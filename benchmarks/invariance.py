@@ -78,7 +78,7 @@ def _measure(config: Config) -> dict[str, Any]:
         {"variant": variant, "precision": precision, "processes": processes, "ways": ways, "same_noise": False}
         for precision in config.precisions
         for variant in config.variants
-        for processes, ways in _by_processes({ALONE: {}, **WAYS}).items()
+        for processes, ways in _by_processes({ALONE: {}, **_ways(variant)}).items()
     ]
     control = {**jobs[0], "ways": CONTROL, "same_noise": True}
     results: dict[str, Any] = {"bound": BOUND, "differences": {precision: {} for precision in config.precisions}}
@@ -92,11 +92,17 @@ def _measure(config: Config) -> dict[str, Any]:
             trained.setdefault((job["precision"], job["variant"]), {}).update(parameters)
             bar.update(1)
     for (precision, variant), parameters in trained.items():
-        found = {way: _difference(parameters[ALONE], parameters[way]) for way in WAYS}
+        found = {way: _difference(parameters[ALONE], parameters[way]) for way in _ways(variant)}
         results["differences"][precision][variant] = found
     of_control = trained[control["precision"], control["variant"]]
     difference = _difference(of_control[ALONE], of_control["control"])
     return {**results, "control": {"variant": control["variant"], "difference": difference}}
+
+
+def _ways(variant: str) -> dict[str, dict[str, Any]]:
+    """All but the stream, where neighbors may be any images of the training set."""
+    of_neighbors = VARIANTS[variant].view_of == "neighbor"
+    return {name: way for name, way in WAYS.items() if not (of_neighbors and way.get("streamed"))}
 
 
 def _by_processes(ways: dict[str, dict[str, Any]]) -> dict[int, dict[str, dict[str, Any]]]:
@@ -173,7 +179,10 @@ def _broken(results: dict[str, Any]) -> list[str]:
 
 def _show(results: dict[str, Any]) -> None:
     for precision, found in results["differences"].items():
-        rows = [[variant, *(f"{value:.1e}" for value in of_ways.values())] for variant, of_ways in found.items()]
+        rows = [
+            [variant, *(f"{of_ways[way]:.1e}" if way in of_ways else "refused" for way in WAYS)]
+            for variant, of_ways in found.items()
+        ]
         records.print_table([precision, *WAYS], rows)
         print()
     control = results["control"]

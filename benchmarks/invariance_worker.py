@@ -25,6 +25,7 @@ from aae_jax import (
     feeds,
     fit,
     hosts,
+    neighbors,
     row_keys,
 )
 from aae_jax.types import Algorithm, TrainState
@@ -57,11 +58,14 @@ VARIANTS = {
     "label_conditioned_supervised_aae": ModelConfig("label_conditioned_supervised_aae", **SMALL),
     "semi_supervised_aae, invariant, batch norm": ModelConfig(
         "semi_supervised_aae",
-        **{"view_amount": 1.0, "view_cutout": 2, "view_of": "neighbor", "view_balance": 0.5},
+        **{"view_amount": 1.0, "view_cutout": 2, "view_balance": 0.5},
         encoder_batch_norm="all",
         **SMALL,
     ),
     "clustering_aae": ModelConfig("clustering_aae", num_clusters=12, **SMALL),
+    "clustering_aae, neighbors": ModelConfig(
+        "clustering_aae", num_clusters=12, **{"view_amount": 0.5, "view_of": "neighbor", "view_balance": 1.0}, **SMALL
+    ),
     "dimension_reduction_aae": ModelConfig("dimension_reduction_aae", num_clusters=12, **SMALL),
     "semi_supervised_dimension_reduction_aae": ModelConfig("semi_supervised_dimension_reduction_aae", **SMALL),
 }
@@ -74,6 +78,8 @@ def train(config: ModelConfig, *, seeds: Sequence[int], devices: int = 1, stream
     margin = (28 - config.image_shape[0]) // 2
     image = np.ascontiguousarray(train.image[:NUM_ROWS, margin : 28 - margin, margin : 28 - margin])
     rows = Rows(image, train.label[:NUM_ROWS], labeled)
+    if config.view_of == "neighbor":
+        rows = rows._replace(neighbors=np.asarray(neighbors.nearest(image / np.float32(255), 3)))
     corrupt = corruption.chain(corruption.gaussian_noise(0.3), corruption.dropout(0.2))
 
     def make_algorithm(axis_name: str | None) -> Algorithm:

@@ -19,12 +19,12 @@ from experiments.options import CLASSIFICATION_RATE, PaperOptions
 
 __all__ = ["PLAINLY", "CategoryOptions", "ClassificationOptions"]
 
-PLAINLY = {"view_amount": 0.0, "view_cutout": 0, "smoothness_radius": 0.0}
+PLAINLY = {"view_amount": 0.0, "view_cutout": 0, "view_neighbors": 0, "view_balance": 0.0, "smoothness_radius": 0.0}
 """`CategoryOptions` without the phases that the paper does not have."""
 _BLOCK = 2000
 """Images whose neighbors are looked for at once: some seconds."""
 _NUM_WALKS = 20
-"""From each image, of which each step takes one: enough that few pairs are seen twice in an hour."""
+"""From each image, of which each step takes one: more than a training of 20 epochs asks of it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,7 @@ class CategoryOptions(PaperOptions):
     def check_dataset(self, dataset: Dataset) -> None:
         """Checks what can be checked before anything is trained; see `Options`."""
         super().check_dataset(dataset)
-        if self.view_neighbors:
+        if self.views_neighbors():
             image, label = dataset.train.image, dataset.train.label
             if self.view_neighbors >= len(image):
                 raise ValueError(
@@ -83,9 +83,19 @@ class CategoryOptions(PaperOptions):
             some = np.zeros((len(image), 1), np.int32)
             loop.check(Rows(image, label, neighbors=some), self.training(self.all_seeds()))
 
-    def neighbors(self, dataset: Dataset) -> np.ndarray | None:
-        """Images to view in place of each training image, half of them itself, `[N, W]`, for all seeds; or None."""
-        if not (self.view_amount and self.view_neighbors):
+    def views_neighbors(self) -> bool:
+        """Whether any image is viewed in another's place."""
+        return bool(self.view_amount and self.view_neighbors)
+
+    def similar_images(self, dataset: Dataset) -> np.ndarray | None:
+        """Images to view in place of each training image, or None.
+
+        They are the same for all seeds, so that a seed is trained on the same ones beside others as by itself.
+
+        Returns:
+            `[N, W]` indices, of which the second half are the image itself.
+        """
+        if not self.views_neighbors():
             return None
         image, label = dataset.train.image, dataset.train.label
         images = loop.batch_of(Rows(image, label), np.arange(len(image))).image
@@ -112,9 +122,12 @@ class CategoryOptions(PaperOptions):
 
     def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
         """A model of the paper's networks for a data set; see `Options`."""
-        names = ("view_amount", "view_stretch", "view_cutout", "view_balance", "smoothness_radius")
+        names = ["view_amount", "view_stretch", "view_cutout", "smoothness_radius"]
         added = {name: getattr(self, name) for name in names}
-        added["view_of"] = "neighbor" if self.view_neighbors else "image"
+        if self.view_amount:
+            added["view_balance"] = self.view_balance
+        if self.views_neighbors():
+            added["view_of"] = "neighbor"
         return super().model_config(variant, dataset, **{**added, **options})
 
 

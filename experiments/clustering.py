@@ -129,7 +129,7 @@ def _model_config(config: Config, dataset: Dataset) -> configs.ModelConfig:
 
 def _train(config: Config, dataset: Dataset) -> dict[str, list[restarts.Choice | None]]:
     options = {"scores": training.head_rule_error if dataset.num_classes else None}
-    options["neighbors"] = config.neighbors(dataset)
+    options["neighbors"] = config.similar_images(dataset)
     return {AAE: restarts.train("clustering", config, _model_config(config, dataset), dataset, AAE, **options)}
 
 

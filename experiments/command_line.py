@@ -86,12 +86,15 @@ def _check_names(arguments: Sequence[str], kind: Any) -> None:
 def _check_needs(arguments: Sequence[str], config: Any) -> None:
     """Options that were given and would do nothing, see `NEEDS` of `options.Options`."""
     given = {word[2:].partition("=")[0].replace("-", "_") for word in arguments if word.startswith("--")}
-    for option, needed in getattr(config, "NEEDS", {}).items():
-        if option in given and getattr(config, option) and not getattr(config, needed):
-            raise ValueError(
-                f"{option} is {getattr(config, option)}, and does nothing while {needed} is 0; expected a "
-                f"--{needed.replace('_', '-')} above 0 beside it."
-            )
+    needs: Mapping[str, str] = getattr(config, "NEEDS", {})
+    for option in given & {*needs}:
+        needed = option
+        while getattr(config, option) and (needed := needs.get(needed, "")):
+            if not getattr(config, needed):
+                raise ValueError(
+                    f"{option} is {getattr(config, option)}, and does nothing while {needed} is 0; expected a "
+                    f"--{needed.replace('_', '-')} above 0 beside it."
+                )
 
 
 def _choices(hint: Any) -> tuple[str, ...]:

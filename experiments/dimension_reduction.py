@@ -149,7 +149,7 @@ def _jobs(config: Config, dataset: Dataset) -> dict[str, tuple[ModelConfig, np.n
 
 
 def _train(config: Config, dataset: Dataset) -> dict[str, list[restarts.Choice | None]]:
-    neighbors = config.neighbors(dataset)
+    neighbors = config.similar_images(dataset)
 
     def of_panel(panel: str, model_config: ModelConfig, labeled: np.ndarray | None) -> list[restarts.Choice | None]:
         scores = training.head_rule_error if labeled is None else training.validation_error

@@ -142,22 +142,22 @@ def _labeled(config: Config, dataset: Dataset) -> np.ndarray:
 
 
 def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
-    labeled, neighbors = _labeled(config, dataset), config.neighbors(dataset)
+    labeled = _labeled(config, dataset)
     return {
         name: training.train_model(
             "semi_supervised",
             config,
-            config.model_config(variant, dataset, **options),
+            of_model.model_config(variant, dataset, **options),
             dataset,
             name,
             epochs=epochs,
             labeled=labeled,
-            neighbors=neighbors,
+            neighbors=of_model.similar_images(dataset),
             scores=training.validation_error,
         )
-        for name, variant, options, epochs in (
-            (AAE, AAE, {"code_size": config.style_size}, config.epochs),
-            (PLAIN, "classifier", PLAINLY, config.plain_epochs),
+        for name, variant, of_model, options, epochs in (
+            (AAE, AAE, config, {"code_size": config.style_size}, config.epochs),
+            (PLAIN, "classifier", dataclasses.replace(config, **PLAINLY), {}, config.plain_epochs),
         )
     }
 

@@ -13,7 +13,19 @@ from scipy.special import logsumexp
 from aae_jax import row_keys, update
 from aae_jax.keys import derive
 from aae_jax.types import Keys
-from benchmarks import invariance, operations, parzen, peers, records, roofline, scaling, start, table, timing
+from benchmarks import (
+    invariance,
+    invariance_worker,
+    operations,
+    parzen,
+    peers,
+    records,
+    roofline,
+    scaling,
+    start,
+    table,
+    timing,
+)
 from benchmarks.workloads import Workload, batch_at, make_rows, seeds_chunk_of
 from experiments import command_line, tables
 
@@ -127,6 +139,14 @@ def test_devices_seeds_streams_and_processes_change_nothing(tmp_path):
     differences = results["differences"]["float64"]["aae"]
     assert set(differences) == set(invariance.WAYS) and max(differences.values()) <= invariance.BOUND
     assert results["control"]["difference"] > 1e-3
+
+
+def test_what_a_variant_reads_is_there_in_every_way_that_it_is_trained(monkeypatch):
+    monkeypatch.setattr(invariance_worker, "EPOCHS", 1)
+    config = invariance_worker.VARIANTS["clustering_aae, neighbors"]
+    assert int(invariance_worker.train(config, seeds=[4]).step) == 10
+    assert {*invariance.WAYS} - {*invariance._ways("clustering_aae, neighbors")} == {"streamed"}
+    assert invariance._ways("aae") == invariance.WAYS
 
 
 def test_peers_say_what_is_missing(capsys, monkeypatch):

@@ -200,6 +200,8 @@ def test_games_and_phases_of_a_table_read_its_own_units():
         ),
         ({"variant": "aae", "smoothness_radius": 1.0}, "aae has no categories; expected 0"),
         ({"variant": "vae", "view_amount": 1.0}, "view_amount is 1.0, and vae has no categories"),
+        ({"variant": "clustering_aae", "num_clusters": 3, "view_balance": 1.0}, "view_amount is 0, view_balance 1.0"),
+        ({"variant": "vae", "view_of": "neighbor"}, "view_balance 0.0 and view_of 'neighbor'; expected a view_amount"),
         ({"variant": "clustering_aae", "num_clusters": 3, "view_stretch": 1.0}, r"expected a fraction in \[0, 1\)"),
         ({"variant": "clustering_aae", "num_clusters": 3, "view_amount": 1.0, "image_shape": (4,)}, "a table's"),
         ({"variant": "supervised_aae", "num_classes": 3, "posterior": "gaussian"}, "for the variant aae, not superv"),

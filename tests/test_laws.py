@@ -9,7 +9,7 @@ import pytest
 from variants import BATCH_SIZE, CORRUPT, VARIANTS, initial, jitted_step, make_algorithm, make_batch, make_keys
 
 import aae_jax
-from aae_jax import games, phases, steps, update, wiring
+from aae_jax import epoch, games, phases, steps, update, wiring
 from aae_jax import keys as keys_module
 from aae_jax.parallel import AXIS
 from aae_jax.types import Keys, Model, Network, Phase
@@ -109,6 +109,7 @@ def derived_keys(make_model, monkeypatch, derive=keys_module.derive):
     names = []
 
     def keys_of(state, keys, batch):
+        rows = aae_jax.Rows(batch.image, batch.label, neighbors=jnp.arange(2 * BATCH_SIZE).reshape(-1, 2) % BATCH_SIZE)
         found = []
 
         def record(keys, name):
@@ -118,9 +119,10 @@ def derived_keys(make_model, monkeypatch, derive=keys_module.derive):
             return derived
 
         with monkeypatch.context() as patch:
-            for module in (steps, wiring, games, phases):
+            for module in (steps, wiring, games, phases, epoch):
                 patch.setattr(module, "derive", record)
-            make_algorithm(make_model, corrupt=CORRUPT).step(state, keys, batch)
+            neighbor = epoch.batch_of(rows, jnp.arange(BATCH_SIZE), keys=keys).neighbor
+            make_algorithm(make_model, corrupt=CORRUPT).step(state, keys, batch._replace(neighbor=neighbor))
         return found
 
     found = jax.jit(keys_of)(initial(make_model), make_keys(), make_batch())

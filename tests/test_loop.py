@@ -28,6 +28,7 @@ from aae_jax import (
     interrupts,
     loop,
     models,
+    neighbors,
     networks,
     row_keys,
 )
@@ -300,6 +301,35 @@ def test_four_devices_run_the_same_trajectory(whole, rows, tmp_path):
     chex.assert_trees_all_close(jax.device_get(state.params), jax.device_get(whole[0].params), rtol=1e-4, atol=1e-5)
     for line, expected in zip(log_of(tmp_path), log_of(whole[1]), strict=True):
         assert line == pytest.approx(expected, rel=1e-4)
+
+
+def make_viewer(axis_name=None):
+    """Clusters that are the same of images alike, and each in use."""
+    views = {"view_amount": 0.5, "view_of": "neighbor", "view_balance": 1.0}
+    config = ModelConfig("clustering_aae", (28, 28, 1), num_clusters=4, hidden_sizes=(8,), weight_std=None, **views)
+    model = build(config, axis_name=axis_name)
+    return algorithm(model, {phase.name: optax.sgd(1e-3) for phase in model.phases}, axis_name=axis_name)
+
+
+def test_images_alike_are_the_same_for_devices_seeds_and_after_a_stop(rows, tmp_path):
+    images = jnp.asarray(rows.image / np.float32(255))
+    alike = rows._replace(neighbors=np.asarray(neighbors.nearest(images, 3)))
+    terms = dataclasses.replace(ONE_DEVICE, seed=4, epochs=2)
+    alone = fit(make_viewer, alike, terms, tmp_path / "alone")
+    fit(make_viewer, alike, dataclasses.replace(terms, epochs=1), tmp_path / "parts")
+    assert_same_bytes(fit(make_viewer, alike, terms, tmp_path / "parts", resume=True), alone)
+    one = jax.device_get(alone.params)
+    shared = fit(make_viewer, alike, dataclasses.replace(terms, num_devices=4), tmp_path / "shared").params
+    chex.assert_trees_all_close(jax.device_get(shared), one, rtol=1e-4, atol=1e-5)
+    of_seeds = fit(make_viewer, alike, dataclasses.replace(terms, seed=(3, 4)), tmp_path / "seeds").params
+    of_seed = jax.tree.map(lambda leaf: leaf[1], jax.device_get(of_seeds))
+    chex.assert_trees_all_close(of_seed, one, rtol=1e-4, atol=1e-5)
+    # It matters which images are alike.
+    others = alike._replace(neighbors=(alike.neighbors + 1) % len(images))
+    with pytest.raises(AssertionError):
+        chex.assert_trees_all_close(
+            jax.device_get(fit(make_viewer, others, terms, tmp_path / "others").params), one, rtol=1e-4, atol=1e-5
+        )
 
 
 def test_another_seed_is_another_run(whole, rows, tmp_path):

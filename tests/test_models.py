@@ -188,7 +188,7 @@ def test_views_of_neighbors_are_of_what_the_batch_names_as_such():
     by_hand = loss(Batch(IMAGE + 1, IMAGE[::-1], LABEL))
     np.testing.assert_allclose(loss(batch, viewed=lambda batch: batch.neighbor), by_hand, rtol=1e-6)
     assert loss(batch) != by_hand
-    with pytest.raises(ValueError, match=r"batch.neighbor is None; expected Rows\(..., neighbors=...\)"):
+    with pytest.raises(ValueError, match=r"nothing to view; expected neighbors .* Rows\(..., neighbors=...\)"):
         loss(Batch(IMAGE, IMAGE, LABEL), viewed=lambda batch: batch.neighbor)
 
 

@@ -63,6 +63,7 @@ def test_nearest_rows_of_a_table_are_those_of_all_distances():
     assert found.dtype == np.int32
     rows = np.array([299, 0, 7])
     np.testing.assert_array_equal(neighbors.nearest(points, 4, rows), found[rows])
+    np.testing.assert_array_equal(neighbors.nearest(points, 4, rows.astype(np.uint32)), found[rows])
 
 
 def test_nearest_digits_are_more_often_of_one_class_when_upright(digits):
@@ -84,6 +85,9 @@ def test_walks_go_step_by_step_along_neighbors():
     np.testing.assert_allclose([far.mean(), far.var()], [15, 2.5], atol=0.1)
     again = neighbors.walks(jax.random.key(0), near, steps=10, count=200)
     np.testing.assert_array_equal(ends, again)
+    for dtype in (np.uint8, np.int8, np.uint32):
+        others = neighbors.walks(jax.random.key(0), near.astype(dtype), steps=10, count=200)
+        assert others.dtype == jnp.int32 and (others == ends).all()
 
 
 def test_walks_among_digits_mostly_stay_in_their_class(digits):
@@ -103,6 +107,12 @@ def test_walks_among_digits_mostly_stay_in_their_class(digits):
             "points is uint8; expected floats: bytes are divided",
         ),
         (lambda: neighbors.nearest(np.zeros((4, 3)), 1, np.array([4])), "rows are indices up to 4 of 4 rows"),
+        (
+            lambda: neighbors.nearest(np.zeros((4, 3)), 1, np.array([[0, 1]])),
+            r"rows must be \[M\], got",
+        ),
+        (lambda: neighbors.nearest(np.array([[0.0], [1.0], [np.nan]]), 1), "points hold NaN or infinite numbers"),
+        (lambda: neighbors.nearest(np.float32(1), 1), r"points must be \[N, ...\], got shape \(\)"),
         (lambda: neighbors.nearest(np.zeros((4, 3)), 0), "count is 0; expected an integer ≥ 1"),
         (lambda: neighbors.nearest(np.zeros((4, 3)), 4), "count is 4; expected fewer than the 4 points"),
         (
@@ -112,6 +122,10 @@ def test_walks_among_digits_mostly_stay_in_their_class(digits):
         (lambda: neighbors.walks(jax.random.key(0), np.zeros((4, 1)), steps=1, count=1), "neighbors are float64"),
         (lambda: neighbors.walks(jax.random.key(0), np.full((4, 1), -1), steps=1, count=1), "neighbors hold -1"),
         (lambda: neighbors.walks(jax.random.key(0), np.full((4, 1), 4), steps=1, count=1), "up to 4 of 4 rows"),
+        (
+            lambda: neighbors.walks(jax.random.key(0), np.zeros((4, 0), int), steps=1, count=1),
+            r"neighbors has shape \(4, 0\); expected one or more of each row",
+        ),
         (lambda: neighbors.walks(jax.random.key(0), np.zeros((4, 1), int), steps=0, count=1), "steps is 0"),
         (lambda: neighbors.walks(jax.random.key(0), np.zeros((4, 1), int), steps=1, count=0), "count is 0"),
         (lambda: neighbors.walks(0, np.zeros((4, 1), int), steps=1, count=1), "key is 0; expected a key"),

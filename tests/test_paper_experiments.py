@@ -137,6 +137,23 @@ def test_a_seed_of_which_no_trial_is_left_is_none(tmp_path, trainings):
 
 
 @pytest.mark.slow
+def test_images_that_are_viewed_in_place_of_one_are_mostly_of_its_class():
+    config = command_line.run(lambda config: config, clustering.PRESETS, arguments=["--preset", "best"])
+    dataset = data.load("mnist5k")
+    few = dataclasses.replace(dataset, train=data.Split(dataset.train.image[:1000], dataset.train.label[:1000]))
+    alike = config.similar_images(few)
+    label, half = few.train.label, alike.shape[1] // 2
+    assert alike.shape == (1000, 40) and (alike[:, half:] == np.arange(1000)[:, None]).all()
+    # By chance a tenth is.
+    assert (label[alike[:, :half]] == label[:, None]).mean() > 0.75
+    assert config.model_config("clustering_aae", dataset, num_clusters=16).view_of == "neighbor"
+    unviewed = dataclasses.replace(config, view_amount=0.0)
+    assert unviewed.similar_images(few) is None
+    assert unviewed.model_config("clustering_aae", dataset, num_clusters=16).view_of == "image"
+    # Nothing speaks against a stream then.
+    dataclasses.replace(unviewed, stream="yes").check_dataset(dataset)
+
+
 def test_a_small_set_of_color_images_by_the_settings_for_street_view_numbers(tmp_path):
     digits = data.load("mnist5k").train
     images = np.pad(digits.image[:300], ((0, 0), (2, 2), (2, 2), (0, 0))) // np.array([1, 2, 3], np.uint8)

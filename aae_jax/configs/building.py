@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import jax
@@ -68,8 +69,8 @@ def build(config: ModelConfig, *, axis_name: str | None = None, in_data_units: b
         model = models.smoothed(model, config.smoothness_radius)
     if config.view_amount:
         view = corruption.view(config.view_amount, stretch=config.view_stretch, cutout_size=config.view_cutout)
-        viewed = (lambda batch: batch.neighbor) if config.view_of == "neighbor" else (lambda batch: batch.image)
-        model = models.invariant(model, view, viewed=viewed, balance=config.view_balance, axis_name=axis_name)
+        viewed, balance = attrgetter(config.view_of), config.view_balance
+        model = models.invariant(model, view, viewed=viewed, balance=balance, axis_name=axis_name)
     if in_data_units and config.shift is not None and config.scale is not None:
         return adapters.standardized(model, jnp.array(config.shift), jnp.array(config.scale))
     return model

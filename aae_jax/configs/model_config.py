@@ -134,6 +134,11 @@ class ModelConfig:
                 )
         check_number("view_stretch", self.view_stretch, "a fraction in [0, 1)", least=0, below=1)
         check_number("view_balance", self.view_balance, "a number ≥ 0", least=0)
+        if not self.view_amount and (self.view_balance or self.view_of != "image"):
+            raise ValueError(
+                f"view_amount is 0, view_balance {self.view_balance} and view_of {self.view_of!r}; expected a "
+                "view_amount above 0, or 0 and 'image'."
+            )
         if self.view_amount and len(self.image_shape) != 3:
             raise ValueError(
                 f"view_amount is {self.view_amount} and image_shape {self.image_shape}, a table's; expected 0, or "

@@ -122,6 +122,11 @@ CATEGORIES = {
     ),
     "a walk of a step": ("--view-amount 1 --view-neighbors 3 --view-walk 0", "view_walk is 0", "integer ≥ 1"),
     "a walk over neighbors": ("--view-neighbors 0 --view-walk 3", "view_walk is 3", "--view-neighbors above 0"),
+    "a walk over neighbors that are viewed": (
+        "--view-amount 0 --view-neighbors 3 --view-walk 5",
+        "does nothing while view_amount is 0",
+        "--view-amount above 0",
+    ),
     "neighbors in memory": (
         "--view-amount 1 --view-neighbors 3 --stream yes",
         "which is streamed",
