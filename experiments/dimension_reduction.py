@@ -3,6 +3,7 @@
     python -m experiments.dimension_reduction                                 # about 12 minutes on two CPU cores
     python -m experiments.dimension_reduction --dataset mnist --panels 2d_100 # about an hour there
     python -m experiments.dimension_reduction --preset best --panels 2d_100   # about ten minutes there
+    python -m experiments.dimension_reduction --preset unlabeled              # about ten minutes there
     python -m experiments.dimension_reduction --preset paper                  # about 2 days there, for a GPU
 
 The decoder reads one short code: a style around the head of the image's category, which is learned too; heads nearer
@@ -17,8 +18,9 @@ these: they descend as its semi-supervised network does; without labels the enco
 The preset best, for the panels with labels, adds what the paper does not have: an image and another view of it are to
 be of one category, and the encoder is normalized, as in `experiments.semi_supervised`. Heads start, and repel each
 other, from twice the distance; and reconstruction is ten times slower, so that categories come first. At the rate of
-the others, where an image is best decoded decides of which category it is. The panel without labels wants other views
-and rates, and restarts: `experiments.reproduce --run figure11-chosen-2d-unsupervised --preset best` has them.
+the others, where an image is best decoded decides of which category it is. The preset unlabeled is for the panel
+without labels: views of images that are alike, and of all clusters in each batch, as `experiments.clustering` has them
+in its preset best, and a reconstruction that is slower still.
 """
 
 import dataclasses
@@ -49,9 +51,9 @@ class Config(RestartOptions, ClassificationOptions):
 
     JUDGING: ClassVar[tuple[str, ...]] = ("panels", *RestartOptions.JUDGING)
 
-    preset: Literal["laptop", "smoke", "best", "paper"] = "laptop"
+    preset: Literal["laptop", "smoke", "best", "unlabeled", "paper"] = "laptop"
     """Gives the defaults of the others: minutes on two CPU cores (on all of MNIST up to an hour a panel), seconds, our
-    best for MNIST with labels, or the paper's settings as far as they are known."""
+    best for MNIST with labels or without, or the paper's settings as far as they are known."""
     out: Path = Path("runs/dimension_reduction")
     """The run folder."""
     epochs: int = 75
@@ -112,6 +114,24 @@ PRESETS = command_line.preset_field(
             view_rate=0.1,
             batch_norm="encoder",
             eta=8.0,
+        ),
+        "unlabeled": Config(
+            dataset="mnist",
+            out=Path("runs/dimension_reduction_unlabeled"),
+            epochs=20,
+            drops=(16,),
+            panels=("2d_unsupervised",),
+            width=400,
+            reconstruction_rate=0.0003,
+            noise_std=0.0,
+            dropout=0.2,
+            view_amount=0.5,
+            view_stretch=0.15,
+            view_neighbors=3,
+            view_balance=1.0,
+            view_rate=0.05,
+            constant_view_rate=True,
+            eta=5.0,
         ),
         "paper": Config(dataset="mnist", epochs=1500, drops=(50, 1000), out=Path("runs/dimension_reduction_paper")),
     }

@@ -328,6 +328,18 @@ ITEMS = {
             ),
         )
     },
+    "figure11-alike-2d-unsupervised": Item(
+        FIGURE_11,
+        "2-D, no labels, 20 clusters, views of images alike, slow reconstruction",
+        "about 13.5",
+        NONE,
+        "dimension_reduction",
+        "2d_unsupervised/category/error",
+        {
+            **{"panels": ["2d_unsupervised"], "clusters": 20, **ALIKE, "noise_std": 0.0, "dropout": 0.2},
+            **{"eta": 5.0, "reconstruction_rate": 0.0003, "batch_norm": "none", "restarts": 0},
+        },
+    ),
     "figure11-chosen-2d-unsupervised": Item(
         FIGURE_11,
         "2-D, no labels, 20 clusters, other views too, slower still, one of five trainings, chosen without labels",

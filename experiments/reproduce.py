@@ -16,7 +16,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 from aae_jax import runs
 from aae_jax.checks import check_count, nearest
@@ -37,8 +37,8 @@ class Config:
 
     run: str | None = None
     """Run the command of an item, by its name in the first column."""
-    preset: Literal["laptop", "smoke", "best", "paper", "svhn"] = "laptop"
-    """Of the command that is run; some have no best, and only one has svhn."""
+    preset: Literal["laptop", "smoke", "best", "unlabeled", "paper", "svhn"] = "laptop"
+    """Of the command that is run; some have no best, and only one each has unlabeled and svhn."""
     seeds: int = 1
     """Of the command that is run."""
     data_dir: str | None = None
@@ -57,7 +57,7 @@ class Config:
     """Write RESULTS.md, and the table of the README."""
 
 
-PRESETS = command_line.preset_field(dict.fromkeys(("laptop", "smoke", "best", "paper", "svhn"), Config()))
+PRESETS = command_line.preset_field(dict.fromkeys(get_args(get_type_hints(Config)["preset"]), Config()))
 
 
 def main(config: Config) -> None:
