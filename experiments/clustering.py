@@ -31,14 +31,14 @@ from aae_jax import configs
 from aae_jax.checks import check_count
 from aae_jax.data import Dataset
 from aae_jax.evaluation import error_rate, head_examples, hungarian_error, majority_vote_error
-from experiments import command_line, reports, restarts, training
-from experiments.restarts import RestartOptions
+from experiments import command_line, reports, training
+from experiments.category_options import CategoryOptions
 
 AAE = "clustering_aae"
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(RestartOptions):
+class Config(CategoryOptions):
     """Options of the command."""
 
     preset: Literal["laptop", "smoke", "best", "paper"] = "laptop"
@@ -76,15 +76,7 @@ class Config(RestartOptions):
 PRESETS = command_line.preset_field(
     {
         "laptop": Config(),
-        "smoke": Config(
-            epochs=2,
-            drops=(),
-            width=16,
-            smoothness_radius=1.0,
-            restarts=1,
-            trial_epochs=1,
-            out=Path("runs/clustering_smoke"),
-        ),
+        "smoke": Config(epochs=1, drops=(), width=16, smoothness_radius=1.0, out=Path("runs/clustering_smoke")),
         "best": Config(
             dataset="mnist",
             out=Path("runs/clustering_best"),
@@ -117,8 +109,7 @@ def main(config: Config) -> dict[str, Any]:
         },
     )
     draw(config, dataset)
-    counting = ", ".join(restarts.chosen(config, AAE))
-    print(f"\n{config.out}: final.json, errors.png, clusters.png; models that count in {counting}")
+    print(f"\n{config.out}: final.json, errors.png, clusters.png; models in {config.out}/seed_0")
     return metrics
 
 
@@ -127,20 +118,19 @@ def _model_config(config: Config, dataset: Dataset) -> configs.ModelConfig:
     return config.model_config(AAE, dataset, **sizes)
 
 
-def _train(config: Config, dataset: Dataset) -> dict[str, list[restarts.Choice | None]]:
-    options = {"scores": training.head_rule_error if dataset.num_classes else None}
-    options["neighbors"] = config.similar_images(dataset)
-    return {AAE: restarts.train("clustering", config, _model_config(config, dataset), dataset, AAE, **options)}
+def _train(config: Config, dataset: Dataset) -> dict[str, list[training.Trained | None]]:
+    scores = training.head_rule_error if dataset.num_classes else None
+    options = {"neighbors": config.similar_images(dataset), "scores": scores}
+    return {AAE: training.train_model("clustering", config, _model_config(config, dataset), dataset, AAE, **options)}
 
 
 def _judge(
-    config: Config, dataset: Dataset, index: int, trained: dict[str, restarts.Choice]
+    config: Config, dataset: Dataset, index: int, trained: dict[str, training.Trained]
 ) -> tuple[reports.Metrics, reports.Evidence]:
     """One seed: the errors, and the clusters that they are counted from."""
-    model, params = trained[AAE].trained
+    model, params = trained[AAE]
     probabilities = training.encoded(model, params, dataset.validation)["category"]
     evidence = {
-        f"{AAE}/restart_loss": trained[AAE].losses,
         "head": np.asarray(head_examples(probabilities, dataset.validation.label), np.int32),
         "validation_cluster": probabilities.argmax(-1).astype(np.int16),
         "validation_label": dataset.validation.label.astype(np.int16),
@@ -175,12 +165,11 @@ def draw(config: Config, dataset: Dataset) -> None:
     from experiments import figures
 
     folder, first = config.out, reports.first_seed(config.out)
-    names = restarts.names(config, AAE)
-    panels = {name: ("validation/error", f"{name}: error on validation images") for name in names}
+    panels = {AAE: ("validation/error", "error on validation images")}
     figures.seed_curves(folder, panels, folder / "errors.png")
     with np.load(folder / f"evidence_{first}.npz", allow_pickle=False) as evidence:
         cluster = evidence["cluster"]
-    model, params, _ = configs.load(folder / restarts.chosen(config, AAE)[0])
+    model, params, _ = configs.load(folder / f"seed_{first}" / AAE)
     assert model.decode is not None
     count = config.clusters
     codes = {"style": jnp.zeros((count, config.style_size)), "category": jnp.eye(count)}

@@ -24,7 +24,7 @@ in its preset best, and a reconstruction that is slower still.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -35,10 +35,9 @@ from aae_jax import ModelConfig, models
 from aae_jax.checks import check_count, check_number
 from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate, head_rule, nearest_label
-from experiments import command_line, reports, restarts, training
+from experiments import command_line, reports, training
 from experiments.category_options import ClassificationOptions
 from experiments.options import check_labels, check_selection
-from experiments.restarts import RestartOptions
 
 PANELS = {"2d_1000": (2, 1000), "2d_100": (2, 100), "2d_unsupervised": (2, 0), "10d_100": (10, 100)}
 """Numbers of the code, and labels."""
@@ -46,10 +45,10 @@ RULES = {"category": "q(y given x)", "nearest_head": "the nearest head", "neares
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(RestartOptions, ClassificationOptions):
+class Config(ClassificationOptions):
     """Options of the command."""
 
-    JUDGING: ClassVar[tuple[str, ...]] = ("panels", *RestartOptions.JUDGING)
+    JUDGING: ClassVar[tuple[str, ...]] = ("panels",)
 
     preset: Literal["laptop", "smoke", "best", "unlabeled", "paper"] = "laptop"
     """Gives the defaults of the others: minutes on two CPU cores (on all of MNIST up to an hour a panel), seconds, our
@@ -146,9 +145,8 @@ def main(config: Config) -> dict[str, Any]:
         f"{panel}/{rule}/error": f"{panel}, test error by {RULES[rule]}" for panel in config.panels for rule in RULES
     }
     reports.print_metrics(metrics, lines)
-    draw(config.out, {panel: restarts.names(config, panel) for panel in config.panels})
-    counting = [name for panel in config.panels for name in restarts.chosen(config, panel)]
-    print(f"\n{config.out}: final.json, codes.png, errors.png; models that count in {', '.join(counting)}")
+    draw(config.out, config.panels)
+    print(f"\n{config.out}: final.json, codes.png, errors.png; models in {config.out}/seed_0")
     return metrics
 
 
@@ -168,23 +166,23 @@ def _jobs(config: Config, dataset: Dataset) -> dict[str, tuple[ModelConfig, np.n
     return jobs
 
 
-def _train(config: Config, dataset: Dataset) -> dict[str, list[restarts.Choice | None]]:
+def _train(config: Config, dataset: Dataset) -> dict[str, list[training.Trained | None]]:
     neighbors = config.similar_images(dataset)
 
-    def of_panel(panel: str, model_config: ModelConfig, labeled: np.ndarray | None) -> list[restarts.Choice | None]:
+    def of_panel(panel: str, model_config: ModelConfig, labeled: np.ndarray | None) -> list[training.Trained | None]:
         scores = training.head_rule_error if labeled is None else training.validation_error
         options = {"labeled": labeled, "neighbors": neighbors, "scores": scores}
-        return restarts.train("dimension_reduction", config, model_config, dataset, panel, **options)
+        return training.train_model("dimension_reduction", config, model_config, dataset, panel, **options)
 
     return {panel: of_panel(panel, *job) for panel, job in _jobs(config, dataset).items()}
 
 
 def _judge(
-    config: Config, dataset: Dataset, index: int, trained: dict[str, restarts.Choice]
+    config: Config, dataset: Dataset, index: int, trained: dict[str, training.Trained]
 ) -> tuple[reports.Metrics, reports.Evidence]:
     """The panels of one seed: test errors, the predictions that they are counted from, and codes to draw."""
     evidence = {"label": dataset.test.label.astype(np.int16)}
-    for panel, ((model, params), losses) in trained.items():
+    for panel, (model, params) in trained.items():
         size, num_labels = PANELS[panel]
         codes = {name: training.encoded(model, params, rows) for name, rows in training.splits(dataset).items()}
         places = {name: np.asarray(models.representation(model, params, of_split)) for name, of_split in codes.items()}
@@ -200,7 +198,6 @@ def _judge(
         }
         evidence |= {f"{panel}/{rule}": prediction.astype(np.int16) for rule, prediction in predictions.items()}
         evidence |= {f"{panel}/codes": places["test"].astype(np.float16), f"{panel}/heads": places["heads"]}
-        evidence[f"{panel}/restart_loss"] = losses
     return measure(evidence), evidence
 
 
@@ -213,25 +210,24 @@ def measure(evidence: reports.Evidence) -> reports.Metrics:
     }
 
 
-def draw(folder: Path, trainings: Mapping[str, Sequence[str]]) -> None:
+def draw(folder: Path, panels: Sequence[str]) -> None:
     """Draws the figures of a finished run: test codes with their heads, and errors against epochs.
 
     Args:
         folder: of the run.
-        trainings: of each panel, by their names there.
+        panels: that it has.
     """
     from experiments import figures
 
     first = reports.first_seed(folder)
-    figure, axes = figures.grid_of((1, len(trainings)), size=4)
+    figure, axes = figures.grid_of((1, len(panels)), size=4)
     with np.load(folder / f"evidence_{first}.npz", allow_pickle=False) as evidence:
-        for panel, name in zip(axes[0], trainings, strict=True):
-            codes, heads = evidence[f"{name}/codes"].astype(float), evidence[f"{name}/heads"]
-            title = f"test codes, {name.replace('_', ', ')}"
-            figures.heads_panel(panel, codes, evidence["label"], heads, title)
+        for axis, panel in zip(axes[0], panels, strict=True):
+            codes, heads = evidence[f"{panel}/codes"].astype(float), evidence[f"{panel}/heads"]
+            title = f"test codes, {panel.replace('_', ', ')}"
+            figures.heads_panel(axis, codes, evidence["label"], heads, title)
     figures.save_figure(figure, folder / "codes.png")
-    names = [name for of_panel in trainings.values() for name in of_panel]
-    curves = {name: ("validation/error", f"{name}, error on validation images") for name in names}
+    curves = {panel: ("validation/error", f"{panel}, error on validation images") for panel in panels}
     figures.seed_curves(folder, curves, folder / "errors.png")
 
 

@@ -198,7 +198,7 @@ ITEMS = {
             NONE,
             "clustering",
             "head_rule/error",
-            {"clusters": clusters, "restarts": 0, **options},
+            {"clusters": clusters, **options},
         )
         for name, words, options in (
             ("", "", PLAINLY),
@@ -218,32 +218,8 @@ ITEMS = {
         NONE,
         "clustering",
         "head_rule/error",
-        {"clusters": 16, "restarts": 0, **STRETCHED},
+        {"clusters": 16, **STRETCHED},
     ),
-    **{
-        f"table3-{name}-{clusters}": Item(
-            TABLE_3,
-            f"{clusters} clusters, other views too, stretched by three tenths, {words}, chosen without labels",
-            paper,
-            NONE,
-            "clustering",
-            "head_rule/error",
-            {"clusters": clusters, **STRETCHED, **options},
-        )
-        for name, words, options in (
-            ("chosen", "one of three trainings", {"restarts": 2, "trial_epochs": 0}),
-            (
-                *("decided", "at a rate that does not fall, one of three trainings"),
-                {"restarts": 2, "trial_epochs": 0, "constant_view_rate": True},
-            ),
-            (
-                *("tried", "at a rate that does not fall, one of nine trials of ten epochs"),
-                {"restarts": 8, "trial_epochs": 10, "constant_view_rate": True},
-            ),
-        )
-        for clusters, paper in ((16, "9.55 ± 2.05"), (30, "4.10 ± 1.13"))
-        if name == "chosen" or clusters == 30
-    },
     **{
         f"table3-alike-{clusters}": Item(
             TABLE_3,
@@ -252,7 +228,7 @@ ITEMS = {
             NONE,
             "clustering",
             "head_rule/error",
-            {"clusters": clusters, "restarts": 0, "trial_epochs": 0, **ALIKE},
+            {"clusters": clusters, **ALIKE},
         )
         for clusters, paper in ((16, "9.55 ± 2.05"), (30, "4.10 ± 1.13"))
     },
@@ -321,10 +297,10 @@ ITEMS = {
             ("10d_100", "10-D, 100 labels", "3.90", "26.0 (1henrypage)", {}),
         )
         for name, added, options in (
-            ("", "", {**PLAINLY, "eta": 4.0, "reconstruction_rate": 0.01, "batch_norm": "none", "restarts": 0}),
+            ("", "", {**PLAINLY, "eta": 4.0, "reconstruction_rate": 0.01, "batch_norm": "none"}),
             (
                 *("views-", ", other views too, slow reconstruction"),
-                {**WITH_SQUARE, "eta": 8.0, "reconstruction_rate": 0.001, "restarts": 0, **viewed},
+                {**WITH_SQUARE, "eta": 8.0, "reconstruction_rate": 0.001, **viewed},
             ),
         )
     },
@@ -337,19 +313,7 @@ ITEMS = {
         "2d_unsupervised/category/error",
         {
             **{"panels": ["2d_unsupervised"], "clusters": 20, **ALIKE, "noise_std": 0.0, "dropout": 0.2},
-            **{"eta": 5.0, "reconstruction_rate": 0.0003, "batch_norm": "none", "restarts": 0},
-        },
-    ),
-    "figure11-chosen-2d-unsupervised": Item(
-        FIGURE_11,
-        "2-D, no labels, 20 clusters, other views too, slower still, one of five trainings, chosen without labels",
-        "about 13.5",
-        NONE,
-        "dimension_reduction",
-        "2d_unsupervised/category/error",
-        {
-            **{"panels": ["2d_unsupervised"], "clusters": 20, **WITH_SQUARE, **UNLABELED},
-            **{"eta": 3.0, "reconstruction_rate": 0.0003, "view_rate": 0.005, "restarts": 4, "trial_epochs": 0},
+            **{"eta": 5.0, "reconstruction_rate": 0.0003, "batch_norm": "none"},
         },
     ),
     **{

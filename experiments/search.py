@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aae_jax import runs
-from experiments import command_line, reports, restarts
+from experiments import command_line, reports
 from experiments.options import check_selection
 
 SEARCHES = Path(__file__).resolve().parent / "searches"
@@ -67,8 +67,7 @@ def main(config: Config) -> dict[str, Any]:
     for value, words in commands.items():
         print(f"\n{config.option} {value}")
         command_line.run(module.main, module.PRESETS, arguments=words)
-        of_models = reports.seed_logs(config.out / value)
-        logs[value] = {model: of_seeds for model, of_seeds in of_models.items() if not restarts.is_trial(model)}
+        logs[value] = reports.seed_logs(config.out / value)
         if config.record is not None:
             final = runs.read_json(config.out / value / "final.json")
             runs.check_committed(final)

@@ -18,11 +18,11 @@ RESULTS = Path(__file__).resolve().parent / "results"
 HEADLINES = (
     *("table1-10k", "table1-10k-code-5", "table1-10k-normalized", "table1-10m"),
     *("table2-100", "table2-views-100", "table2-1000", "table2-views-1000", "table2-all", "table2-views-all"),
-    *("table3-16", "table3-chosen-16", "table3-alike-16", "table3-chosen-30", "table3-alike-30"),
+    *("table3-16", "table3-alike-16", "table3-30", "table3-alike-30"),
     *("figure2-aae-gaussian", "figure2-vae-gaussian", "figure4-gaussian-mixture", "figure4-views-gaussian-mixture"),
     *("figure4-swiss-roll", "figure4-noise-swiss-roll", "figure7", "figure7-told"),
     *("figure11-2d-1000", "figure11-views-2d-1000", "figure11-2d-100", "figure11-views-2d-100"),
-    *("figure11-2d-unsupervised", "figure11-chosen-2d-unsupervised", "figure11-10d-100", "figure11-views-10d-100"),
+    *("figure11-2d-unsupervised", "figure11-alike-2d-unsupervised", "figure11-10d-100", "figure11-views-10d-100"),
 )
 """Items that the README shows."""
 SELECTIONS = {"panels", "priors"}

@@ -174,7 +174,6 @@ def train_model(
     dataset: Dataset,
     name: str,
     *,
-    seeds: tuple[int, ...] | None = None,
     epochs: int | None = None,
     descent: OptimizersOf | None = None,
     labels: np.ndarray | None = None,
@@ -193,7 +192,6 @@ def train_model(
         model_config: of the model.
         dataset: of which the training split is learned from.
         name: of the model in the run folder.
-        seeds: instead of the command's own, as many.
         epochs: instead of the command's own.
         descent: instead of the command's own optimizers.
         labels: see `train`.
@@ -201,8 +199,8 @@ def train_model(
         neighbors: see `train`.
         scores: see `train`.
     """
-    seeds = seeds or tuple(config.seed + index for index in range(config.seeds))
-    terms = config.training(seeds if len(seeds) > 1 else seeds[0], epochs)
+    terms = config.training(config.all_seeds(), epochs)
+    seeds = terms.seeds
     job = Job(experiment, config.dataset, model_config, terms, config.settings())
     folders = [config.out / f"seed_{index}" / name for index in range(len(seeds))]
     together = config.out / "seeds" / name if len(seeds) > 1 else folders[0]

@@ -159,7 +159,6 @@ def test_a_signal_before_training_ends_both(tmp_path):
 @pytest.mark.slow
 def test_a_command_finds_its_number_by_slurm_and_a_mistake_of_the_first_ends_both(tmp_path):
     def end(*more):
-        # It is tried twice: the first process alone has the logs that trials are compared by.
         words = [sys.executable, "-m", "experiments.clustering", "--preset", "smoke", "--coordinator", "auto", *more]
         flags = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
         job = {"SLURM_JOB_ID": str(free_port()), "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": "2"}

@@ -77,7 +77,7 @@ def test_a_run_measures_the_items_whose_options_it_had():
     assert measures() and measures(seed=7) and measures(epochs=1)
     assert not any(measures(**{option: 99}) for option in ("dataset", *item.options))
     # What the code of its time had no option for, it did not do; what the item asks for, it then did not do either.
-    assert measures(restarts=None) and not measures(view_stretch=None)
+    assert measures(constant_view_rate=None) and not measures(view_stretch=None)
     assert not tables.measured(item, {"one": {**final, "experiment": "semi_supervised"}})
     assert not tables.measured(item, {"one": {**final, "metrics": {}}})
 
@@ -96,7 +96,7 @@ def test_a_fresh_seed_is_compared_with_the_seeds_before():
 
 
 def test_of_the_runs_with_a_picture_that_with_most_items_is_shown(tmp_path, monkeypatch):
-    of_three_panels, of_one = "dimension_reduction_mnist_views", "dimension_reduction_mnist_unsupervised_chosen"
+    of_three_panels, of_one = "dimension_reduction_mnist_views", "dimension_reduction_mnist_unsupervised_views"
     for name in (of_three_panels, of_one):
         shutil.copytree(RESULTS / name, tmp_path / name)
         (tmp_path / name / "codes.png").touch()

@@ -16,7 +16,7 @@ def test_values_are_compared_by_the_last_error_on_validation_images(tmp_path, mo
     np.savez(tmp_path / "few.npz", images=digits.image[:400], labels=digits.label[:400])
     # Of seeds the second one is not compiled again.
     own = f"--preset smoke --dataset {tmp_path}/few.npz --width 8 --epochs 2 --devices 1"
-    own += " --smoothness-radius 0 --restarts 0"
+    own += " --smoothness-radius 0"
     words = ["--option", "seed", "--values", "3", "4", f"--arguments={own}", "--out", str(tmp_path / "run")]
     found = command_line.run(search.main, search.PRESETS, arguments=words)
     for value, errors in found["errors"].items():

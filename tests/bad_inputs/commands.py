@@ -200,15 +200,6 @@ OWN = {
         "plain epochs >= 1": ("--plain-epochs 0", "plain_epochs is 0", "integer ≥ 1"),
     },
     "clustering": {
-        "restarts >= 0": ("--restarts -1", "restarts is -1", "integer ≥ 0"),
-        "trial epochs >= 0": ("--trial-epochs -1 --restarts 1", "trial_epochs is -1", "integer ≥ 0"),
-        "trials within the epochs": (
-            "--trial-epochs 30 --restarts 1",
-            "trial_epochs is 30, of 2 epochs",
-            "expected fewer",
-        ),
-        "trials of restarts": ("--trial-epochs 3 --restarts 0", "trial_epochs is 3", "a --restarts above 0"),
-        "seeds of restarts": ("--restarts 1 --seed 4294967295", "seed is 4294977295", "0 to 2³² − 1"),
         "cutout of a view": ("--view-amount 0 --view-cutout 3", "view_cutout is 3", "a view_amount above 0"),
         "cutout within the image": ("--view-amount 1 --view-cutout 8", "view_cutout is 8", "fewer pixels"),
         "clusters >= 2": ("--clusters 1", "clusters is 1", "integer ≥ 2"),
@@ -339,7 +330,11 @@ SEARCH_CASES = rules(
     {
         "values once": ("--values 0.1 0.1", "values is ('0.1', '0.1')", "each once"),
         "option by name": ("--option view_rat", "no option --view-rat.", "Did you mean 'view-rate'?"),
-        "option of training": ("--option restarts --values 1", "option is 'restarts'", "on which no training depends"),
+        "option of training": (
+            "--experiment dimension_reduction --option panels --values 2d_100",
+            "option is 'panels'",
+            "on which no training depends",
+        ),
         "values the option takes": ("--values 0.1 -1", "rate of invariance is -1.0", "a number ≥ 0"),
         "other options": ("--arguments=--out=runs", "arguments hold --out", "leave it out"),
         "arguments a shell can read": ("--arguments=--seeds'", "No closing quotation", "words as in a shell"),
