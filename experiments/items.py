@@ -72,6 +72,14 @@ ITEMS = {
                 ", a code of 5, batch norm in encoder and decoder",
                 {"code_size": 5, "reconstruction_rate": 0.02, "batch_norm": "autoencoder"},
             ),
+            (
+                "-code-6",
+                ", a code of 6, batch norm in encoder and decoder, faster still, half the width",
+                {
+                    **{"code_size": 6, "reconstruction_rate": 0.05, "game_rate": 0.3, "batch_norm": "autoencoder"},
+                    "width": 500,
+                },
+            ),
         )
     },
     "table1-10m": Item(
