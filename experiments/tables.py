@@ -155,10 +155,10 @@ def _pictures(table: str, recorded: Mapping[str, dict[str, Any]]) -> Iterator[st
 
 
 def _fresh_seeds(recorded: Mapping[str, dict[str, Any]]) -> Iterator[str]:
-    """Runs of one seed that differ from a run of several in nothing else."""
+    """Runs of one seed that differ from a run of several in nothing else that makes a difference."""
 
     def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-        options = {*one["config"], *other["config"]} - SELECTIONS - {"seed", "seeds", "checkpoint_epochs"}
+        options = {*one["config"], *other["config"]} - SELECTIONS - {"seed", "seeds", "checkpoint_epochs", "devices"}
         return all(_option(one, option) == _option(other, option) for option in options)
 
     for item in ITEMS.values():
