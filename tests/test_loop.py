@@ -304,11 +304,11 @@ def test_four_devices_run_the_same_trajectory(whole, rows, tmp_path):
 
 
 def make_viewer(axis_name=None):
-    """Clusters that are the same of images alike, and each in use."""
+    """Classes that are the same of images alike, and each in use."""
     views = {"view_amount": 0.5, "view_of": "neighbor", "view_balance": 1.0}
-    config = ModelConfig("clustering_aae", (28, 28, 1), num_clusters=4, hidden_sizes=(8,), weight_std=None, **views)
+    config = ModelConfig("classifier", (28, 28, 1), num_classes=10, hidden_sizes=(8,), weight_std=None, **views)
     model = build(config, axis_name=axis_name)
-    return algorithm(model, {phase.name: optax.sgd(1e-3) for phase in model.phases}, axis_name=axis_name)
+    return algorithm(model, {phase.name: optax.sgd(0.01) for phase in model.phases}, axis_name=axis_name)
 
 
 def test_images_alike_are_the_same_for_devices_seeds_and_after_a_stop(rows, tmp_path):
