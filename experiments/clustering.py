@@ -16,7 +16,8 @@ the paper has it at 50 of 1500. Batch norm in the encoder and input dropout are 
 the heads is not certain: here it does. The preset best adds what the paper does not have: an image and another one
 that is like it, turned, slanted, stretched and moved a little, are to be of one cluster, and the views of each batch
 of all clusters. Which images are alike is found without labels before training: walks lead from an image to one of
-those nearest to it when all are set upright, from that to one of its nearest, and so on.
+those nearest to it when all are set upright, from that to one of its nearest, and so on; every other view is of the
+image itself.
 """
 
 import dataclasses

@@ -29,9 +29,9 @@ REMARKS = {
         "nearest ones lead to, which tie a class together however differently it is written (neighbors as positives: "
         "Van Gansbeke et al., 2020; balance: Hu et al., 2017). With 30 clusters one of three seeds still has one of "
         "two classes; with 16 three seeds are all but the same, and a fresh one, where 7 and 4 are among the 9s, lies "
-        "outside of what they let expect. With views of the image itself alone clusters are whole, and without any views they cut through "
-        "many classes; but some hold two, 4 and 9 above all, and those are most of the error; which, if any, is "
-        "chance. Settings were settled on by errors on validation images."
+        "outside of what they let expect. With views of the image itself alone clusters are whole, and without any "
+        "views they cut through many classes; but some hold two, 4 and 9 above all, and those are most of the error; "
+        "which, if any, is chance. Settings were settled on by errors on validation images."
     ),
     FIGURE_4: (
         "What mattered in the mixture: that the encoder's inputs are moved at random; but its codes fill the "

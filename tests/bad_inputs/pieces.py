@@ -668,6 +668,11 @@ PHASE_CASES = [
                 "expected floats",
             ),
             "a key a row": (lambda: first_step(keys=KEYS[0]), "keys has shape ()", "aae_jax.row_keys"),
+            "neighbors of the image's shape": (
+                lambda: first_step(batch=BATCH._replace(neighbor=jnp.ones((3, 5)))),
+                "neighbor has shape (3, 5)",
+                "the image's, (3, 4)",
+            ),
             "as many labeled rows": (
                 lambda: first_step(batch=BATCH._replace(labeled=Batch(IMAGE[:2], IMAGE[:2], LABEL[:2]))),
                 "image has 2 rows",
