@@ -17,10 +17,15 @@ from experiments import optimizers
 from experiments.optimizers import OptimizersOf
 from experiments.options import CLASSIFICATION_RATE, PaperOptions
 
-__all__ = ["PLAINLY", "CategoryOptions", "ClassificationOptions"]
+__all__ = ["ALIKE", "PLAINLY", "CategoryOptions", "ClassificationOptions"]
 
 PLAINLY = {"view_amount": 0.0, "view_cutout": 0, "view_neighbors": 0, "view_balance": 0.0, "smoothness_radius": 0.0}
 """`CategoryOptions` without the phases that the paper does not have."""
+ALIKE: dict[str, Any] = {
+    **{"width": 400, "smoothness_radius": 0.0, "view_neighbors": 3, "view_walk": 12, "view_balance": 1.0},
+    **{"view_amount": 0.5, "view_stretch": 0.15, "view_cutout": 0, "view_rate": 0.05, "constant_view_rate": True},
+}
+"""What clusters are best found by: images that are alike are of one, and the views of each batch of all."""
 _BLOCK = 2000
 """Images whose neighbors are looked for at once: some seconds."""
 _NUM_WALKS = 20

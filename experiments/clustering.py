@@ -33,7 +33,7 @@ from aae_jax.checks import check_count
 from aae_jax.data import Dataset
 from aae_jax.evaluation import error_rate, head_examples, hungarian_error, majority_vote_error
 from experiments import command_line, reports, training
-from experiments.category_options import CategoryOptions
+from experiments.category_options import ALIKE, CategoryOptions
 
 AAE = "clustering_aae"
 
@@ -83,13 +83,7 @@ PRESETS = command_line.preset_field(
             out=Path("runs/clustering_best"),
             epochs=20,
             drops=(16,),
-            width=400,
-            view_amount=0.5,
-            view_stretch=0.15,
-            view_neighbors=3,
-            view_balance=1.0,
-            view_rate=0.05,
-            constant_view_rate=True,
+            **ALIKE,
         ),
         "paper": Config(dataset="mnist", epochs=1500, drops=(50,), width=3000, out=Path("runs/clustering_paper")),
     }

@@ -87,9 +87,9 @@ def _check_needs(arguments: Sequence[str], config: Any) -> None:
     """Options that were given and would do nothing, see `NEEDS` of `options.Options`."""
     given = {word[2:].partition("=")[0].replace("-", "_") for word in arguments if word.startswith("--")}
     needs: Mapping[str, str] = getattr(config, "NEEDS", {})
-    for option in given & {*needs}:
+    for option in (option for option in needs if option in given and getattr(config, option)):
         needed = option
-        while getattr(config, option) and (needed := needs.get(needed, "")):
+        while needed := needs.get(needed, ""):
             if not getattr(config, needed):
                 raise ValueError(
                     f"{option} is {getattr(config, option)}, and does nothing while {needed} is 0; expected a "

@@ -36,7 +36,7 @@ from aae_jax.checks import check_count, check_number
 from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate, head_rule, nearest_label
 from experiments import command_line, reports, training
-from experiments.category_options import ClassificationOptions
+from experiments.category_options import ALIKE, ClassificationOptions
 from experiments.options import check_labels, check_selection
 
 PANELS = {"2d_1000": (2, 1000), "2d_100": (2, 100), "2d_unsupervised": (2, 0), "10d_100": (10, 100)}
@@ -120,17 +120,11 @@ PRESETS = command_line.preset_field(
             epochs=20,
             drops=(16,),
             panels=("2d_unsupervised",),
-            width=400,
             reconstruction_rate=0.0003,
             noise_std=0.0,
             dropout=0.2,
-            view_amount=0.5,
-            view_stretch=0.15,
-            view_neighbors=3,
-            view_balance=1.0,
-            view_rate=0.05,
-            constant_view_rate=True,
             eta=5.0,
+            **ALIKE,
         ),
         "paper": Config(dataset="mnist", epochs=1500, drops=(50, 1000), out=Path("runs/dimension_reduction_paper")),
     }

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.category_options import PLAINLY
+from experiments.category_options import ALIKE, PLAINLY
 
 __all__ = ["FIGURE_2", "FIGURE_4", "FIGURE_7", "FIGURE_11", "ITEMS", "TABLE_1", "TABLE_2", "TABLE_3", "Item"]
 
@@ -49,10 +49,6 @@ VIEWS = {"width": 400, "view_amount": 1.0, "view_neighbors": 0, "view_balance": 
 WITH_SQUARE = {**VIEWS, "view_stretch": 0.3, "view_cutout": 10, "view_rate": 0.1, "batch_norm": "encoder"}
 UNLABELED = {"view_cutout": 0, "noise_std": 0.0, "dropout": 0.2}
 STRETCHED = {**VIEWS, "view_stretch": 0.3, "view_rate": 0.003, "view_cutout": 0, "constant_view_rate": False}
-ALIKE = {
-    **{"width": 400, "smoothness_radius": 0.0, "view_neighbors": 3, "view_walk": 12, "view_balance": 1.0},
-    **{"view_amount": 0.5, "view_stretch": 0.15, "view_cutout": 0, "view_rate": 0.05, "constant_view_rate": True},
-}
 ITEMS = {
     **{
         f"table1-10k{name}": Item(

@@ -20,7 +20,6 @@ __all__ = [
     "Metrics",
     "first_seed",
     "forget_failed_start",
-    "index_of",
     "logs",
     "prediction_interval",
     "print_metrics",
@@ -111,13 +110,13 @@ def first_seed(folder: Path) -> int:
     Raises:
         FileNotFoundError: if there is none.
     """
-    found = [index_of(path) for path in folder.glob("evidence_*.npz")]
+    found = [_index_of(path) for path in folder.glob("evidence_*.npz")]
     if not found:
         raise FileNotFoundError(f"There is no evidence_0.npz or the like in {folder}: expected a finished run.")
     return min(found)
 
 
-def index_of(path: Path) -> int:
+def _index_of(path: Path) -> int:
     """Of a seed, from the name of its evidence or its folder."""
     return int(path.stem.split("_")[1])
 
@@ -222,9 +221,9 @@ def seed_logs(folder: Path) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """The logs of a run, `{model: {"seed 3": lines of its metrics.jsonl, ...}}`, seeds in order, by their numbers."""
     first = runs.read_json(folder / "config.json")["seed"]
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for seed in sorted(folder.glob("seed_*"), key=index_of):
+    for seed in sorted(folder.glob("seed_*"), key=_index_of):
         for path in sorted(seed.glob("*/metrics.jsonl")):
-            found.setdefault(path.parent.name, {})[f"seed {first + index_of(seed)}"] = logs(path)
+            found.setdefault(path.parent.name, {})[f"seed {first + _index_of(seed)}"] = logs(path)
     return found
 
 
