@@ -13,8 +13,9 @@ and its samples look less real. The numbers are in experiments/results/prior_mat
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -25,19 +26,26 @@ from aae_jax.data import Dataset
 from aae_jax.evaluation import num_cells_for, prior_match, realism
 from aae_jax.types import Model, Params, Prior
 from experiments import command_line, reports, training
-from experiments.options import Options
-
-PRIORS: tuple[Literal["gaussian", "gaussian_mixture"], ...] = ("gaussian", "gaussian_mixture")
+from experiments.options import Options, check_selection
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(Options):
     """Options of the command."""
 
+    JUDGING: ClassVar[tuple[str, ...]] = ("priors",)
+
     out: Path = Path("runs/prior_matching")
     """The run folder."""
     checkpoint_epochs: int = 10
     """Epochs between two checkpoints."""
+    priors: tuple[Literal["gaussian", "gaussian_mixture"], ...] = ("gaussian", "gaussian_mixture")
+    """Which priors the VAE and the AAE have."""
+
+    def check(self) -> None:
+        """Checks what can be checked before anything is loaded; see `Options`."""
+        super().check()
+        check_selection("priors", self.priors)
 
     def check_dataset(self, dataset: Dataset) -> None:
         """Checks what can be checked before anything is trained; see `Options`."""
@@ -58,15 +66,15 @@ def main(config: Config) -> dict[str, Any]:
     """Trains, evaluates, draws; returns the metrics."""
     dataset = config.load()
     metrics = reports.run_seeds("prior_matching", config, dataset, _train, _judge)
-    _print_table(metrics)
-    draw(config.out)
+    _print_table(config, metrics)
+    draw(config.out, config.priors)
     print(f"\n{config.out}: final.json, codes.png, sheets.png, curves.png; models in {config.out}/seed_0")
     return metrics
 
 
 def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
     jobs = {"ae": config.model_config("ae", dataset)}
-    for prior in PRIORS:
+    for prior in config.priors:
         for variant in ("vae", "aae"):
             jobs[f"{variant}_{prior}"] = config.model_config(variant, dataset, prior=prior)
     trained = {
@@ -90,7 +98,7 @@ def _judge(
         codes = jax.jit(model.encode)(params, row_keys(key, 0, len(test.image)), test.image)
         metrics[f"{name}/nll"] = training.mean_nll(model, params, codes, test)
         evidence[name] = np.asarray(codes["style"])
-        for prior_name in PRIORS if name == "ae" else [name.split("_", 1)[1]]:
+        for prior_name in config.priors if name == "ae" else [name.split("_", 1)[1]]:
             prior = configs.build_prior(_with_prior(prior_name, dataset))
             found = _judged(model, params, evidence[name], prior, key, judge)
             metrics |= {f"{name.split('_')[0]}_{prior_name}/{metric}": value for metric, value in found.items()}
@@ -131,14 +139,14 @@ _COLUMNS = {
 }
 
 
-def _print_table(metrics: dict[str, Any]) -> None:
+def _print_table(config: Config, metrics: dict[str, Any]) -> None:
     """The short version of `final.json`: one row a model and prior."""
 
     def cell(name: str) -> str:
         return reports.text_of(metrics.get(name))
 
     print(f"{'':24}" + "".join(f"{heading:>22}" for heading in _COLUMNS.values()))
-    for prior in PRIORS:
+    for prior in config.priors:
         for variant in ("ae", "vae", "aae"):
             name = f"{variant}_{prior}"
             row = [cell(f"{'ae' if variant == 'ae' and column == 'nll' else name}/{column}") for column in _COLUMNS]
@@ -150,21 +158,22 @@ def _print_table(metrics: dict[str, Any]) -> None:
     print(f"{'real held-out images':24}" + " " * 88 + f"{cell('real/mean_confidence'):>22}")
 
 
-def draw(folder: Path) -> None:
+def draw(folder: Path, priors: Sequence[Literal["gaussian", "gaussian_mixture"]]) -> None:
     """Draws the figures of a finished run: codes, sheets of decoded percentiles, curves.
 
     Args:
         folder: of the run; its first seed is drawn.
+        priors: that it had.
     """
     from experiments import figures
 
     first = reports.first_seed(folder)
     with np.load(folder / f"evidence_{first}.npz", allow_pickle=False) as evidence:
         arrays = dict(evidence)
-    panels = [["ae", f"vae_{prior}", f"aae_{prior}"] for prior in PRIORS]
-    codes_figure, codes_axes = figures.grid_of((2, 3))
-    sheets_figure, sheets_axes = figures.grid_of((2, 3), size=4.2)
-    for row, prior_name in enumerate(PRIORS):
+    panels = [["ae", f"vae_{prior}", f"aae_{prior}"] for prior in priors]
+    codes_figure, codes_axes = figures.grid_of((len(panels), 3))
+    sheets_figure, sheets_axes = figures.grid_of((len(panels), 3), size=4.2)
+    for row, prior_name in enumerate(priors):
         prior = configs.build_prior(ModelConfig("ae", (1,), prior=prior_name))
         samples = jax.jit(jax.vmap(prior.sample))(row_keys(jax.random.key(0), 0, 100_000), jnp.full(100_000, -1))
         for column, name in enumerate(panels[row]):

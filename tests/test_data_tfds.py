@@ -358,12 +358,20 @@ def test_without_tensorflow_datasets(tmp_path, monkeypatch):
 # --- The real MNIST
 
 
+def test_the_embedded_digits_are_original_ones(mnist_files):
+    originals = pairs(tuple(read_idx(mnist_files / name) for name in MNIST_FILES[:2]))
+    digits = load("mnist5k")
+    embedded = pairs(digits.train, digits.validation, digits.test)
+    assert len({*embedded}) == 5000 and {*embedded} <= {*originals}
+
+
 @pytest.fixture(scope="module")
 def mnist(mnist_files, tfds, tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("mnist")
     return load("mnist", data_dir=data_dir, manual_dir=mnist_files), data_dir
 
 
+@pytest.mark.slow
 def test_mnist_is_made_of_the_original_files(mnist, mnist_files):
     dataset, _ = mnist
     train_images, train_labels, test_images, test_labels = (read_idx(mnist_files / name) for name in MNIST_FILES)
@@ -377,6 +385,7 @@ def test_mnist_is_made_of_the_original_files(mnist, mnist_files):
     assert np.abs(np.bincount(dataset.validation.label) - np.bincount(train_labels) / 6).max() < 150
 
 
+@pytest.mark.slow
 def test_mnist_is_decoded_once(mnist, monkeypatch):
     dataset, data_dir = mnist
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)

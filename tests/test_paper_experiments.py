@@ -14,27 +14,26 @@ from aae_jax import data, priors
 from experiments import clustering, command_line, label_prior, semi_supervised, training
 
 EXPERIMENTS = {
-    "clustering": {"errors.png", "clusters.png"},
-    "dimension_reduction": {"codes.png", "errors.png"},
-    "label_prior": {"codes.png", "walks.png"},
-    "likelihood": {"samples.png", "curves.png"},
-    "semi_supervised": {"errors.png", "sheet.png"},
-    "style_content": {"curves.png", "sheet.png"},
+    "clustering": ("", {"errors.png", "clusters.png"}),
+    "dimension_reduction": ("--panels 2d_unsupervised", {"codes.png", "errors.png"}),
+    "label_prior": ("", {"codes.png", "walks.png"}),
+    "likelihood": ("--models aae gan", {"samples.png", "curves.png"}),
+    "semi_supervised": ("--seeds 2 --labels 50", {"errors.png", "sheet.png"}),
+    "style_content": ("", {"curves.png", "sheet.png"}),
 }
-"""By name: the pictures that each leaves."""
+"""By name: options beside those of the preset, and the pictures that each leaves."""
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_an_experiment_leaves_numbers_evidence_and_pictures(tmp_path, name):
+def test_an_experiment_leaves_numbers_evidence_and_pictures(tmp_path, capsys, name):
     module = importlib.import_module(f"experiments.{name}")
-    arguments = ["--preset", "smoke", "--devices", "1", "--out", str(tmp_path)]
-    if name == "semi_supervised":
-        arguments += ["--seeds", "2", "--labels", "50"]
+    options, pictures = EXPERIMENTS[name]
+    arguments = ["--preset", "smoke", *options.split(), "--devices", "1", "--out", str(tmp_path)]
     metrics = command_line.run(module.main, module.PRESETS, arguments=arguments)
     assert json.loads((tmp_path / "final.json").read_text())["metrics"] == metrics
     if name == "semi_supervised":
         metrics = _of_first_seed(tmp_path, metrics)
-    assert {path.name for path in tmp_path.glob("*.png")} == EXPERIMENTS[name]
+    assert {path.name for path in tmp_path.glob("*.png")} == pictures
     with np.load(tmp_path / "evidence_0.npz", allow_pickle=False) as file:
         evidence = dict(file)
     again = module.measure(evidence)
@@ -50,8 +49,19 @@ def test_an_experiment_leaves_numbers_evidence_and_pictures(tmp_path, name):
         model, params, _ = aae_jax.load(tmp_path / "seed_0" / "clustering_aae")
         found = model.encode_mean(params, training.held_out(data.load("mnist5k").test).image)["category"].argmax(-1)
         assert (found == evidence["cluster"]).mean() > 0.99
+    if name == "style_content":
+        _stays_as_it_is(module, arguments, metrics, capsys)
     # Errors are fractions, and no better than an epoch of a small network can make them.
     assert all(0.05 < value <= 1 for name, value in again.items() if name.endswith("error") and "standard" not in name)
+
+
+def _stays_as_it_is(module, arguments, metrics, capsys):
+    """A finished run is not begun anew unasked, is resumed to the same numbers, and keeps its settings."""
+    for words, message in (("", "--resume"), ("--resume --width 17", "hidden_sizes was [16, 16], is [17, 17]")):
+        with pytest.raises(SystemExit) as leaving:
+            command_line.run(module.main, module.PRESETS, arguments=[*arguments, *words.split()])
+        assert leaving.value.code == 2 and message in capsys.readouterr().err
+    assert command_line.run(module.main, module.PRESETS, arguments=[*arguments, "--resume"]) == metrics
 
 
 def _of_first_seed(folder, metrics):
