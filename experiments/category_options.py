@@ -121,9 +121,9 @@ class CategoryOptions(PaperOptions):
 
     def optimizers(self) -> OptimizersOf:
         """Stochastic gradient descent, see `PaperOptions`; smoothness begins at its epoch."""
-        constant = ("invariance",) if self.constant_view_rate else ()
+        own_drops: dict[str, tuple[int, ...]] = {"invariance": ()} if self.constant_view_rate else {}
         starts = {"smoothness": self.smoothness_start}
-        return optimizers.sgd(self.rates(), drops=self.drops, starts=starts, constant=constant)
+        return optimizers.sgd(self.rates(), drops=self.drops, starts=starts, own_drops=own_drops)
 
     def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
         """A model of the paper's networks for a data set; see `Options`."""

@@ -58,7 +58,7 @@ ITEMS = {
             "377.5 ± 3.6 (1henrypage)",
             "likelihood",
             "aae/log_likelihood",
-            {"samples": 10_000, **options},
+            {"samples": 10_000, "game_delay": 0, **options},
         )
         for name, words, options in (
             ("", "", {"code_size": 8, "batch_norm": "none"}),
@@ -74,6 +74,14 @@ ITEMS = {
                 {
                     **{"code_size": 6, "reconstruction_rate": 0.05, "game_rate": 0.3, "batch_norm": "autoencoder"},
                     "width": 500,
+                },
+            ),
+            (
+                "-game",
+                ", a code of 6, batch norm in encoder and decoder, faster still, the game for longer",
+                {
+                    **{"code_size": 6, "reconstruction_rate": 0.05, "game_rate": 0.3, "batch_norm": "autoencoder"},
+                    **{"width": 1000, "drops": [60, 85], "game_delay": 25},
                 },
             ),
         )

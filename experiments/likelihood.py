@@ -81,6 +81,9 @@ class Config(PaperOptions):
     """First learning rate of the AAE's reconstruction phase; momentum 0.9. VAE and GAN are trained by Adam."""
     game_rate: float = 0.1
     """First learning rate of the AAE's discriminator and generator phases; momentum 0.1."""
+    game_delay: int = 0
+    """Epochs by which the rates of the game fall later than `drops` say: at a low rate of reconstruction it goes on to
+    fill the prior."""
     noise_std: float = 0.0
     """Of the Gaussian noise that is added to the networks' inputs while training."""
     batch_norm: Literal["none", "encoder", "autoencoder"] = "none"
@@ -99,6 +102,7 @@ class Config(PaperOptions):
 
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
+        check_count("game_delay", self.game_delay, 0)
         super().check()
         check_selection("models", self.models)
         check_count("code_size", self.code_size)
@@ -107,6 +111,12 @@ class Config(PaperOptions):
             raise ValueError(
                 f"samples is {self.samples} and many_samples {self.many_samples}; expected multiples of {BLOCK}."
             )
+
+    def optimizers(self) -> optimizers.OptimizersOf:
+        """Stochastic gradient descent, see `PaperOptions`; the game's rates may fall later."""
+        later = tuple(drop + self.game_delay for drop in self.drops)
+        own_drops = dict.fromkeys(("discriminator", "generator"), later)
+        return optimizers.sgd(self.rates(), drops=self.drops, own_drops=own_drops)
 
     def normalizes(self) -> bool:
         """Whether any network is normalized over the batch."""

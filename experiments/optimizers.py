@@ -1,6 +1,6 @@
 """The optimizers of the experiments: the paper's descent in steps, and Adam along a cosine."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import jax.numpy as jnp
@@ -58,7 +58,7 @@ def sgd(
     *,
     drops: Sequence[int],
     starts: Mapping[str, int] = MappingProxyType({}),
-    constant: Collection[str] = (),
+    own_drops: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> OptimizersOf:
     """Stochastic gradient descent with the paper's momenta, all rates divided by ten at some epochs.
 
@@ -66,7 +66,7 @@ def sgd(
         rates: first learning rates by phase.
         drops: epochs after which the rates are divided by ten.
         starts: by phase, epochs in which its rate is still 0.
-        constant: phases whose rates the drops leave as they are.
+        own_drops: by phase, other epochs in place of `drops`; none leave its rate as it is.
 
     Raises:
         ValueError: for a negative rate or start, or if the drops do not rise from at least 1; when called, for a phase
@@ -75,15 +75,16 @@ def sgd(
     _check_rates(rates)
     for phase, start in starts.items():
         check_count(f"The start of {phase}", start, 0)
-    if list(drops) != sorted({*drops}) or min(drops, default=1) < 1:
-        raise ValueError(f"drops is {tuple(drops)}; expected rising epochs, 1 or later.")
+    for name, epochs in {"drops": drops, **{f"own_drops of {phase}": own for phase, own in own_drops.items()}}.items():
+        if list(epochs) != sorted({*epochs}) or min(epochs, default=1) < 1:
+            raise ValueError(f"{name} is {tuple(epochs)}; expected rising epochs, 1 or later.")
 
     def make(model: Model, steps_per_epoch: int, epochs: int) -> Optimizers:
         _check_phases(model, rates)
-        factors = {steps_per_epoch * drop: 0.1 for drop in drops}
 
         def rate(phase: str) -> optax.Schedule:
-            falling = optax.piecewise_constant_schedule(rates[phase], None if phase in constant else factors)
+            factors = {steps_per_epoch * drop: 0.1 for drop in own_drops.get(phase, drops)}
+            falling = optax.piecewise_constant_schedule(rates[phase], factors)
             start = steps_per_epoch * starts.get(phase, 0)
             return (lambda count: jnp.where(count < start, 0.0, falling(count))) if start else falling
 

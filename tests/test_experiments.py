@@ -117,11 +117,13 @@ def test_the_config_of_what_has_left_something_stays(tmp_path, kept):
 
 
 def test_rates_begin_and_fall_at_their_epochs():
-    rates = {"generator": 0.5, "smoothness": 1.0, "invariance": 2.0}
-    descent = optimizers.sgd(rates, drops=(3,), starts={"smoothness": 2}, constant=("invariance",))
+    rates = {"generator": 0.5, "smoothness": 1.0, "invariance": 2.0, "discriminator": 4.0}
+    own_drops = {"invariance": (), "discriminator": (1, 4)}
+    descent = optimizers.sgd(rates, drops=(3,), starts={"smoothness": 2}, own_drops=own_drops)
     phases = [Phase(name, ("encoder",), lambda params, keys, batch: None) for name in rates]
     of_phase = descent(Model({}, tuple(phases)), 10, 5)
     all_expected = {"generator": [0.5, 0.5, 0.05], "smoothness": [0.0, 1.0, 0.1], "invariance": [2.0, 2.0, 2.0]}
+    all_expected["discriminator"] = [0.4, 0.4, 0.04]
     for name, expected in all_expected.items():
         momentum = optimizers.MOMENTA[name]
         state, steps = of_phase[name].init(jnp.zeros(())), []

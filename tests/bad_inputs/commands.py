@@ -185,6 +185,7 @@ OWN = {
         "a batch for the GAN": ("--models gan --batch-size 1", "Networks are normalized", "expected 2 or more"),
         "code size >= 1": ("--code-size 0", "code_size is 0", "integer ≥ 1"),
         "prior std > 0": ("--prior-std 0", "prior_std is 0", "a number above 0"),
+        "game delay >= 0": ("--game-delay -1", "game_delay is -1", "integer ≥ 0"),
         "samples >= 1000": ("--samples 0", "samples is 0", "multiples of 1000"),
         "samples in blocks": ("--samples 1500", "samples is 1500", "multiples of 1000"),
         "many samples in blocks": ("--many-samples 99", "many_samples 99", "multiples of 1000"),
@@ -362,6 +363,11 @@ SHARED_CASES = [
         {
             "rates a number": (lambda: optimizers.sgd({"generator": None}, drops=()), "generator is None", "≥ 0"),
             "drops rise": (lambda: optimizers.sgd({}, drops=(2, 2)), "drops is (2, 2)", "rising epochs"),
+            "own drops rise": (
+                lambda: optimizers.sgd({}, drops=(), own_drops={"generator": (0,)}),
+                "own_drops of generator is (0,)",
+                "1 or later",
+            ),
             "starts >= 0": (
                 lambda: optimizers.sgd({}, drops=(), starts={"smoothness": -1}),
                 "start of smoothness is -1",
