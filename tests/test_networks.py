@@ -47,10 +47,14 @@ def test_initial_weights_are_the_papers():
 def test_the_convolutional_pair_takes_images_of_any_size(shape):
     encoder = networks.convolutional_encoder(shape, 4, other_sizes=[3], features=(2, 2), hidden_size=5)
     decoder = networks.convolutional_decoder([4, 10], shape, features=(2, 2), hidden_size=5)
-    init, apply = (lambda network: network.init(jax.random.key(0))), (lambda network, *args: network.apply(*args))
-    code = apply(encoder, init(encoder), jnp.ones((2, *shape)), jnp.ones((2, 3)))
-    assert code.shape == (2, 4)
-    assert apply(decoder, init(decoder), code, jnp.ones((2, 10))).shape == (2, *shape)
+
+    def there_and_back():
+        key = jax.random.key(0)
+        code = encoder.apply(encoder.init(key), jnp.ones((2, *shape)), jnp.ones((2, 3)))
+        return code, decoder.apply(decoder.init(key), code, jnp.ones((2, 10)))
+
+    code, image = jax.eval_shape(there_and_back)
+    assert (code.shape, image.shape) == ((2, 4), (2, *shape))
 
 
 def test_noise_beside_the_image_changes_the_code():
