@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import aae_jax
-from aae_jax import data, priors
+from aae_jax import data, evaluation, priors
 from experiments import clustering, command_line, label_prior, semi_supervised, training
 
 EXPERIMENTS = {
@@ -44,10 +44,24 @@ def test_an_experiment_leaves_numbers_evidence_and_pictures(tmp_path, capsys, na
         model, params, _ = aae_jax.load(tmp_path / "seed_0" / "clustering_aae")
         found = model.encode_mean(params, training.held_out(data.load("mnist5k").test).image)["category"].argmax(-1)
         assert (found == evidence["cluster"]).mean() > 0.99
+    if name == "likelihood":
+        _is_of_codes_of_training_images(tmp_path, metrics)
     if name == "style_content":
         _stays_as_it_is(module, arguments, metrics, capsys)
     # Errors are fractions, and no better than an epoch of a small network can make them.
     assert all(0.05 < value <= 1 for name, value in again.items() if name.endswith("error") and "standard" not in name)
+
+
+def _is_of_codes_of_training_images(folder, metrics):
+    """What a model would reach whose codes fill the prior is of codes that are decoded, and of no GAN."""
+    digits = data.load("mnist5k")
+    model, params, _ = aae_jax.load(folder / "seed_0" / "aae")
+    codes = model.encode_mean(params, training.held_out(digits.train, 1000).image)
+    decoded = np.asarray(model.decode(params, codes, np.full(1000, -1))).reshape(1000, -1)
+    test = (digits.test.image / np.float32(255)).reshape(1000, -1)
+    found = evaluation.parzen_log_likelihood(decoded, test, np.array([metrics["aae/of_codes/sigma"]])).mean()
+    assert metrics["aae/of_codes/log_likelihood"] == pytest.approx(float(found), rel=1e-4)
+    assert not any(metric.startswith("gan/of_codes") for metric in metrics)
 
 
 def _stays_as_it_is(module, arguments, metrics, capsys):
