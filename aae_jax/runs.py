@@ -137,6 +137,9 @@ def _line(path: Path, number: int, line: str) -> dict[str, Any]:
 def check_config(path: Path, config: Any, *, resume: bool) -> None:
     """Writes a run's config, or on resume checks that the one there is the same.
 
+    A field that only one of the two has counts as the same where it is 0, empty, False or None: what older code had no
+    option for it did not do, so that newer code may go on with its runs.
+
     Raises:
         ValueError: if another config is there; names the fields that differ.
     """
@@ -272,6 +275,8 @@ def _processor() -> str:
 def _differences(old: Any, new: Any, name: str = "") -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         for field in {**old, **new}:
+            if (field not in old or field not in new) and not (old.get(field) or new.get(field)):
+                continue
             yield from _differences(old.get(field), new.get(field), f"{name}.{field}".strip("."))
     elif old != new:
         yield f"{name} was {old!r}, is {new!r}"

@@ -70,6 +70,18 @@ def test_a_run_is_continued_by_the_same_config_only(tmp_path):
         runs.check_config(path, Config(0.25, (3,)), resume=True)
 
 
+@pytest.mark.parametrize("value", [0, 0.0, False, None, "", []])
+def test_a_run_of_code_without_an_option_goes_on_where_that_is_off(tmp_path, value):
+    path = tmp_path / "config.json"
+    runs.check_config(path, {"model": {"rate": 0}}, resume=True)
+    runs.check_config(path, {"model": {"rate": 0, "delay": value}}, resume=True)
+    with pytest.raises(ValueError, match=r"model.delay was None, is 5"):
+        runs.check_config(path, {"model": {"rate": 0, "delay": 5}}, resume=True)
+    # What both have is compared as it is.
+    with pytest.raises(ValueError, match=r"model.rate was 0, is None"):
+        runs.check_config(path, {"model": {"rate": None}}, resume=True)
+
+
 def test_a_lock_dies_with_its_process(tmp_path):
     script = f"""
 import os, pathlib
