@@ -204,7 +204,8 @@ def seeds_way(request, monkeypatch):
 @pytest.mark.parametrize(
     ("seeds_way", "num_devices"),
     [
-        *((way, 1) for way in WAYS),
+        (WAYS[0], 1),
+        pytest.param(WAYS[1], 1, marks=pytest.mark.slow),
         *(pytest.param(way, 2, marks=pytest.mark.slow, id=f"{way}, two seeds a device") for way in WAYS),
         # Each device has one seed: the other way is the same.
         ("as on accelerators", 4),
