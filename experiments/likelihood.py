@@ -24,7 +24,6 @@ and decoder. Ten thousand samples lie close enough together in 5 dimensions; wit
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -32,7 +31,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aae_jax import Rows, configs, derive, row_keys
+from aae_jax import configs, derive, row_keys
 from aae_jax.checks import check_count, check_number
 from aae_jax.data import Dataset
 from aae_jax.evaluation import (
@@ -43,23 +42,16 @@ from aae_jax.evaluation import (
     map_rows,
     mean_and_standard_error,
     parzen_log_likelihood,
-    parzen_result,
-    parzen_state,
-    parzen_update,
     precision_recall_coverage,
     squared_distances,
 )
-from aae_jax.loop import batch_of
-from aae_jax.progress import progress
-from aae_jax.types import Model, Params
 from experiments import command_line, optimizers, reports, training
-from experiments.options import PaperOptions, check_selection
+from experiments.options import GAME, PaperOptions, check_selection
+from experiments.samples import BLOCK, decoded_codes, sampler, streamed_log_likelihood
 
 GAN_RATES = {"discriminator": 2e-4, "generator": 2e-4}
 GAN_OPTIONS = {"code_size": 100, "decoder_batch_norm": "hidden", "instance_noise_std": 0.5}
 """Without batch norm and noise all samples were alike: recall 0, coverage 0.001 in results/likelihood_mnist."""
-BLOCK = 1000
-"""Samples at once."""
 NEIGHBORS = 5
 """Of a Fréchet distance's companions, precision, recall and coverage."""
 
@@ -104,6 +96,7 @@ class Config(PaperOptions):
 
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
+        # First: all rates are made of it.
         check_count("game_delay", self.game_delay, 0)
         super().check()
         check_selection("models", self.models)
@@ -117,8 +110,7 @@ class Config(PaperOptions):
     def optimizers(self) -> optimizers.OptimizersOf:
         """Stochastic gradient descent, see `PaperOptions`; the game's rates may fall later."""
         later = tuple(drop + self.game_delay for drop in self.drops)
-        own_drops = dict.fromkeys(("discriminator", "generator"), later)
-        return optimizers.sgd(self.rates(), drops=self.drops, own_drops=own_drops)
+        return optimizers.sgd(self.rates(), drops=self.drops, own_drops=dict.fromkeys(GAME, later))
 
     def normalizes(self) -> bool:
         """Whether any network is normalized over the batch."""
@@ -202,17 +194,17 @@ def _judge(
         return sigma, parzen_log_likelihood(samples, flat_test, np.array([sigma]))
 
     for name, (model, params) in trained.items():
-        sample_block = _sampler(model, params, dataset, derive(key, name))
+        sample_block = sampler(model, params, dataset, derive(key, name))
         samples = np.concatenate([np.asarray(sample_block(index)) for index in range(config.samples // BLOCK)])
         pictures = samples[:count].reshape(count, *dataset.image_shape)
         metrics |= _measures(judge, name, dataset, pictures, test[:count])
         values = {"": by_sigma(samples, PROTOCOL_SIGMAS)}
         values["fine/"] = by_sigma(samples, fine_sigmas(values[""][0]))
         if model.encode is not None and len(dataset.train.image) >= config.samples:
-            decoded = _decoded_codes(model, params, dataset, derive(key, f"{name} codes"), config.samples)
+            decoded = decoded_codes(model, params, dataset, derive(key, f"{name} codes"), config.samples)
             values["of_codes/"] = by_sigma(decoded, PROTOCOL_SIGMAS)
         if config.many_samples:
-            stream = functools.partial(_streamed, sample_block, num_blocks=config.many_samples // BLOCK)
+            stream = functools.partial(streamed_log_likelihood, sample_block, num_blocks=config.many_samples // BLOCK)
             of_validation = np.asarray(stream(flat_validation[:BLOCK], PROTOCOL_SIGMAS), np.float64)
             many_sigma = float(PROTOCOL_SIGMAS[of_validation.mean(1).argmax()])
             values["many/"] = (many_sigma, stream(flat_test, np.array([many_sigma])))
@@ -228,56 +220,6 @@ def measure(evidence: reports.Evidence) -> reports.Metrics:
     for name, of_images in evidence.items():
         metrics[name], metrics[f"{name}_standard_error"] = mean_and_standard_error(of_images)
     return metrics
-
-
-def _sampler(model: Model, params: Params, dataset: Dataset, key: jax.Array) -> Callable[[Any], jax.Array]:
-    """`index -> [BLOCK, D]` decoded draws of the prior, in the units of the pictures."""
-    sample = model.sample
-    assert sample is not None, "all of these models can be sampled"
-    unknown = jnp.full(BLOCK, -1)
-    return jax.jit(lambda index: _pixels(sample(params, row_keys(key, index, BLOCK), unknown), dataset))
-
-
-def _decoded_codes(model: Model, params: Params, dataset: Dataset, key: jax.Array, count: int) -> np.ndarray:
-    """`[count, D]` decoded draws of q(z given x), one for each of the first training images."""
-    encode, decode, unknown = model.encode, model.decode, jnp.full(BLOCK, -1)
-    assert encode is not None and decode is not None, "an autoencoder"
-
-    @jax.jit
-    def block(index: jax.Array, images: jax.Array) -> jax.Array:
-        codes = encode(params, row_keys(key, index, BLOCK), batch_of(Rows(images, unknown), jnp.arange(BLOCK)).image)
-        return _pixels(decode(params, codes, unknown), dataset)
-
-    starts = range(0, count, BLOCK)
-    return np.concatenate([block(start, dataset.train.image[start : start + BLOCK]) for start in starts])
-
-
-def _pixels(images: jax.Array, dataset: Dataset) -> jax.Array:
-    """Flat rows in the units of the pictures."""
-    if dataset.shift is not None and dataset.scale is not None:
-        images = images * jnp.asarray(dataset.scale, images.dtype) + jnp.asarray(dataset.shift, images.dtype)
-    return images.reshape(len(images), -1)
-
-
-def _streamed(
-    sample_block: Callable[[Any], jax.Array], images: np.ndarray, sigmas: np.ndarray, *, num_blocks: int
-) -> jax.Array:
-    """`[S, T]` log-likelihoods under so many samples that they are never there at once."""
-
-    @functools.partial(jax.jit, donate_argnums=0)
-    def advance(state: Any, start: Any, stop: Any, images: jax.Array) -> Any:
-        return jax.lax.fori_loop(
-            start, stop, lambda index, state: parzen_update(state, sample_block(index), images, sigmas), state
-        )
-
-    state = parzen_state(len(images), len(sigmas))
-    on_device = jnp.asarray(images)
-    with progress(f"Parzen, {len(images)} images", 0, num_blocks, unit="block") as bar:
-        for start in range(0, num_blocks, 20):
-            stop = min(start + 20, num_blocks)
-            state = jax.block_until_ready(advance(state, start, stop, on_device))
-            bar.update(stop - start)
-    return parzen_result(state, sigmas, images.shape[1])
 
 
 def _measures(

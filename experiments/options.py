@@ -15,6 +15,7 @@ from experiments.optimizers import OptimizersOf
 
 __all__ = [
     "CLASSIFICATION_RATE",
+    "GAME",
     "Options",
     "PaperOptions",
     "check_labels",
@@ -23,6 +24,8 @@ __all__ = [
 
 CLASSIFICATION_RATE = 0.1
 """First learning rate of the classification phase, unless an option says otherwise."""
+GAME = ("discriminator", "generator")
+"""The phases of the game, which have one rate."""
 _ELSEWHERE = (
     *("preset", "dataset", "data_dir", "manual_dir", "out", "resume", "seed", "seeds", "epochs", "batch_size"),
     *("checkpoint_epochs", "devices", "stream", "width", "precision", "coordinator", "processes", "process"),
@@ -245,7 +248,7 @@ class PaperOptions(Options):
 
     def rates(self) -> dict[str, float]:
         """The first learning rates by phase."""
-        games = dict.fromkeys(("discriminator", "generator"), self.game_rate)
+        games = dict.fromkeys(GAME, self.game_rate)
         # Of the classifiers that judge samples: they are no part of what is tried.
         return {**games, "reconstruction": self.reconstruction_rate, "classification": CLASSIFICATION_RATE}
 
