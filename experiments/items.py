@@ -49,6 +49,7 @@ VIEWS = {"width": 400, "view_amount": 1.0, "view_neighbors": 0, "view_balance": 
 WITH_SQUARE = {**VIEWS, "view_stretch": 0.3, "view_cutout": 10, "view_rate": 0.1, "batch_norm": "encoder"}
 UNLABELED = {"view_cutout": 0, "noise_std": 0.0, "dropout": 0.2}
 STRETCHED = {**VIEWS, "view_stretch": 0.3, "view_rate": 0.003, "view_cutout": 0, "constant_view_rate": False}
+CODE_6 = {"code_size": 6, "reconstruction_rate": 0.05, "game_rate": 0.3, "batch_norm": "autoencoder"}
 ITEMS = {
     **{
         f"table1-10k{name}": Item(
@@ -71,18 +72,12 @@ ITEMS = {
             (
                 "-code-6",
                 ", a code of 6, batch norm in encoder and decoder, faster still, half the width",
-                {
-                    **{"code_size": 6, "reconstruction_rate": 0.05, "game_rate": 0.3, "batch_norm": "autoencoder"},
-                    "width": 500,
-                },
+                {**CODE_6, "width": 500},
             ),
             (
                 "-game",
                 ", a code of 6, batch norm in encoder and decoder, faster still, the game for longer",
-                {
-                    **{"code_size": 6, "reconstruction_rate": 0.05, "game_rate": 0.3, "batch_norm": "autoencoder"},
-                    **{"width": 1000, "drops": [60, 85], "game_delay": 25},
-                },
+                {**CODE_6, "width": 1000, "drops": [60, 85], "game_delay": 25},
             ),
         )
     },

@@ -28,6 +28,8 @@ from aae_jax.types import Model, Params, Prior
 from experiments import command_line, reports, training
 from experiments.options import Options, check_selection
 
+PriorName = Literal["gaussian", "gaussian_mixture"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Config(Options):
@@ -39,7 +41,7 @@ class Config(Options):
     """The run folder."""
     checkpoint_epochs: int = 10
     """Epochs between two checkpoints."""
-    priors: tuple[Literal["gaussian", "gaussian_mixture"], ...] = ("gaussian", "gaussian_mixture")
+    priors: tuple[PriorName, ...] = ("gaussian", "gaussian_mixture")
     """Which priors the VAE and the AAE have."""
 
     def check(self) -> None:
@@ -109,7 +111,7 @@ def _judge(
     return metrics, evidence
 
 
-def _with_prior(prior: Literal["gaussian", "gaussian_mixture"], dataset: Dataset) -> ModelConfig:
+def _with_prior(prior: PriorName, dataset: Dataset) -> ModelConfig:
     return ModelConfig("ae", dataset.image_shape, prior=prior)
 
 
@@ -158,7 +160,7 @@ def _print_table(config: Config, metrics: dict[str, Any]) -> None:
     print(f"{'real held-out images':24}" + " " * 88 + f"{cell('real/mean_confidence'):>22}")
 
 
-def draw(folder: Path, priors: Sequence[Literal["gaussian", "gaussian_mixture"]]) -> None:
+def draw(folder: Path, priors: Sequence[PriorName]) -> None:
     """Draws the figures of a finished run: codes, sheets of decoded percentiles, curves.
 
     Args:
