@@ -92,8 +92,8 @@ def _check_needs(arguments: Sequence[str], config: Any) -> None:
         while needed := needs.get(needed, ""):
             if not getattr(config, needed):
                 raise ValueError(
-                    f"{option} is {getattr(config, option)}, and does nothing while {needed} is 0; expected a "
-                    f"--{needed.replace('_', '-')} above 0 beside it."
+                    f"{option} is {getattr(config, option)}, and does nothing while {needed} is "
+                    f"{getattr(config, needed)}; expected another --{needed.replace('_', '-')} beside it."
                 )
 
 

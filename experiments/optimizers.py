@@ -1,4 +1,4 @@
-"""The optimizers of the experiments: the paper's descent in steps, and Adam along a cosine."""
+"""The optimizers of the experiments: the paper's descent in steps, Adam along a cosine, one after the other."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -9,7 +9,7 @@ import optax
 from aae_jax.checks import check_count, check_number
 from aae_jax.types import Model, Optimizers
 
-__all__ = ["FIRST_DECAY", "MOMENTA", "RATES", "OptimizersOf", "adam", "sgd"]
+__all__ = ["FIRST_DECAY", "MOMENTA", "RATES", "OptimizersOf", "adam", "followed", "refinement", "sgd"]
 
 RATES = {"reconstruction": 1e-3, "discriminator": 2e-3, "generator": 2e-3, "classification": 1e-3}
 """For `adam`, where two-dimensional codes are to fill a prior."""
@@ -76,21 +76,89 @@ def sgd(
     for phase, start in starts.items():
         check_count(f"The start of {phase}", start, 0)
     for name, epochs in {"drops": drops, **{f"own_drops of {phase}": own for phase, own in own_drops.items()}}.items():
-        if list(epochs) != sorted({*epochs}) or min(epochs, default=1) < 1:
-            raise ValueError(f"{name} is {tuple(epochs)}; expected rising epochs, 1 or later.")
+        _check_drops(name, epochs)
 
     def make(model: Model, steps_per_epoch: int, epochs: int) -> Optimizers:
         _check_phases(model, rates)
 
         def rate(phase: str) -> optax.Schedule:
-            factors = {steps_per_epoch * drop: 0.1 for drop in own_drops.get(phase, drops)}
-            falling = optax.piecewise_constant_schedule(rates[phase], factors)
+            falling = _falling(rates[phase], own_drops.get(phase, drops), steps_per_epoch)
             start = steps_per_epoch * starts.get(phase, 0)
             return (lambda count: jnp.where(count < start, 0.0, falling(count))) if start else falling
 
         return {phase.name: optax.sgd(rate(phase.name), momentum=MOMENTA[phase.name]) for phase in model.phases}
 
     return make
+
+
+def refinement(rates: Mapping[str, float], *, drops: Sequence[int], encoder_share: float) -> OptimizersOf:
+    """For an end of training in which codes come to fill the prior closely. Not the paper's.
+
+    The game is played by Adam, whose steps stay large where gradients are small. Reconstruction descends as in `sgd`,
+    the encoder by a part of its rate: the game moves the encoder, and the decoder follows.
+
+    Args:
+        rates: first learning rates by phase.
+        drops: epochs after which the rates are divided by ten.
+        encoder_share: of the rate of reconstruction, for the encoder.
+
+    Raises:
+        ValueError: for a negative rate or share, or if the drops do not rise from at least 1; when called, for a phase
+            that has no rate.
+    """
+    _check_rates(rates)
+    _check_drops("drops", drops)
+    check_number("encoder_share", encoder_share, "a number ≥ 0", least=0)
+    slower = optax.masked(optax.scale(encoder_share), lambda params: {name: name == "encoder" for name in params})
+
+    def make(model: Model, steps_per_epoch: int, epochs: int) -> Optimizers:
+        _check_phases(model, rates)
+
+        def descent(phase: str) -> optax.GradientTransformation:
+            rate = _falling(rates[phase], drops, steps_per_epoch)
+            if phase == "reconstruction":
+                return optax.chain(optax.sgd(rate, momentum=MOMENTA[phase]), slower)
+            return optax.adam(rate, b1=FIRST_DECAY[phase])
+
+        return {phase.name: descent(phase.name) for phase in model.phases}
+
+    return make
+
+
+def followed(first: OptimizersOf, then: OptimizersOf, *, epoch: int) -> OptimizersOf:
+    """One training until an epoch, another one from there on: its rates and its memory begin there.
+
+    Args:
+        first: of the epochs before.
+        then: of the others; it is told how many they are.
+        epoch: the last one of `first`, from 1.
+
+    Raises:
+        ValueError: if `epoch` is no count; when called, what the two raise.
+    """
+    check_count("epoch", epoch)
+
+    def make(model: Model, steps_per_epoch: int, epochs: int) -> Optimizers:
+        start = epoch * steps_per_epoch
+        earlier, later = first(model, steps_per_epoch, epochs), then(model, steps_per_epoch, epochs - epoch)
+        return {
+            name: optax.chain(
+                optax.conditionally_transform(earlier[name], lambda step: step < start),
+                optax.conditionally_transform(later[name], lambda step: step >= start),
+            )
+            for name in earlier
+        }
+
+    return make
+
+
+def _falling(rate: float, drops: Sequence[int], steps_per_epoch: int) -> optax.Schedule:
+    return optax.piecewise_constant_schedule(rate, {steps_per_epoch * drop: 0.1 for drop in drops})
+
+
+def _check_drops(name: str, epochs: Sequence[int]) -> None:
+    if list(epochs) != sorted({*epochs}) or min(epochs, default=1) < 1:
+        raise ValueError(f"{name} is {tuple(epochs)}; expected rising epochs, 1 or later.")
 
 
 def _check_rates(rates: Mapping[str, float]) -> None:

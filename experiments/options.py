@@ -73,7 +73,7 @@ class Options:
     JUDGING: ClassVar[tuple[str, ...]] = ()
     """Options that no training depends on: a finished run can be judged anew with others."""
     NEEDS: ClassVar[Mapping[str, str]] = {}
-    """Options of something that another option, where it is 0, leaves out."""
+    """Options of something that another option, where it is 0 or empty, leaves out."""
 
     preset: Literal["laptop", "smoke", "paper"] = "laptop"
     """Gives the defaults of the others: minutes to an hour on two CPU cores, seconds, or the paper's as far as they

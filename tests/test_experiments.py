@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -134,6 +135,30 @@ def test_rates_begin_and_fall_at_their_epochs():
         sums = np.cumsum(momentum ** np.arange(50))
         found = [steps[step] / sums[step] for step in (19, 20, 49)]
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_one_training_is_followed_by_another_that_begins_there():
+    rates = {"reconstruction": 0.5, "generator": 0.25}
+    refinement = optimizers.refinement(rates, drops=(1,), encoder_share=0.25)
+    descent = optimizers.followed(optimizers.sgd(rates, drops=()), refinement, epoch=2)
+    phases = [Phase(name, ("encoder", "decoder"), lambda params, keys, batch: None) for name in rates]
+    of_phase = descent(Model({}, tuple(phases)), 3, 4)
+    params, found = {"encoder": {"bias": jnp.zeros(())}, "decoder": {"bias": jnp.zeros(())}}, {}
+    for name, optimizer in of_phase.items():
+        state, steps = optimizer.init(params), []
+        for _ in range(12):
+            update, state = optimizer.update(jax.tree.map(jnp.ones_like, params), state)
+            steps.append([-float(update[network]["bias"]) for network in params])
+        found[name] = np.array(steps)
+    # Momentum sums up a gradient of 1, twice from nothing: for six steps, then for six of which the last three are
+    # of a tenth of the rate.
+    sums = 0.5 * np.cumsum(0.9 ** np.arange(6))
+    decoder = np.concatenate([sums, sums * np.repeat([1, 0.1], 3)])
+    expected = np.stack([decoder * np.repeat([1, 0.25], 6), decoder], 1)
+    np.testing.assert_allclose(found["reconstruction"], expected, rtol=1e-5)
+    # Adam's step of a gradient that stays the same is the rate.
+    game = 0.25 * np.concatenate([np.cumsum(0.1 ** np.arange(6)), np.repeat([1, 0.1], 3)])
+    np.testing.assert_allclose(found["generator"], np.stack([game, game], 1), rtol=1e-5)
 
 
 def test_help_of_the_command_itself():

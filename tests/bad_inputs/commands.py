@@ -121,11 +121,15 @@ CATEGORIES = {
         "fewer than the 280 training images",
     ),
     "a walk of a step": ("--view-amount 1 --view-neighbors 3 --view-walk 0", "view_walk is 0", "integer ≥ 1"),
-    "a walk over neighbors": ("--view-neighbors 0 --view-walk 3", "view_walk is 3", "--view-neighbors above 0"),
+    "a walk over neighbors": (
+        "--view-neighbors 0 --view-walk 3",
+        "view_walk is 3",
+        "another --view-neighbors beside it",
+    ),
     "a walk over neighbors that are viewed": (
         "--view-amount 0 --view-neighbors 3 --view-walk 5",
         "does nothing while view_amount is 0",
-        "--view-amount above 0",
+        "another --view-amount beside it",
     ),
     "neighbors in memory": (
         "--view-amount 1 --view-neighbors 3 --stream yes",
@@ -137,7 +141,7 @@ CATEGORIES = {
     "view rate of views": (
         "--view-amount 0 --view-rate 0.1",
         "view_rate is 0.1, and does nothing",
-        "--view-amount above 0",
+        "another --view-amount beside it",
     ),
     "smoothness radius >= 0": ("--smoothness-radius -1", "smoothness_radius is -1", "≥ 0"),
     "smoothness start >= 0": (
@@ -148,7 +152,7 @@ CATEGORIES = {
     "smoothness rate of smoothness": (
         "--smoothness-radius 0 --smoothness-rate=1",
         "smoothness_rate is 1.0",
-        "--smoothness-radius above 0",
+        "another --smoothness-radius beside it",
     ),
 }
 IN_THE_WAY = {
@@ -185,7 +189,10 @@ OWN = {
         "a batch for the GAN": ("--models gan --batch-size 1", "Networks are normalized", "expected 2 or more"),
         "code size >= 1": ("--code-size 0", "code_size is 0", "integer ≥ 1"),
         "prior std > 0": ("--prior-std 0", "prior_std is 0", "a number above 0"),
-        "game delay >= 0": ("--game-delay -1", "game_delay is -1", "integer ≥ 0"),
+        "a delay of drops": ("--drops --game-delay 2", "nothing while drops is ()", "another --drops beside it"),
+        "game delay >= 0": ("--drops 1 --game-delay -1", "game_delay is -1", "integer ≥ 0"),
+        "refine epochs >= 0": ("--refine-epochs -1", "refine_epochs is -1", "integer ≥ 0"),
+        "some epochs before": ("--epochs 3 --refine-epochs 3", "refine_epochs is 3", "fewer than the 3 epochs"),
         "samples >= 1000": ("--samples 0", "samples is 0", "multiples of 1000"),
         "samples in blocks": ("--samples 1500", "samples is 1500", "multiples of 1000"),
         "many samples in blocks": ("--many-samples 99", "many_samples 99", "multiples of 1000"),
@@ -378,6 +385,41 @@ SHARED_CASES = [
                 "phases ['generator']",
                 "['reconstruction', 'discriminator'] too",
             ),
+        },
+    ),
+    *cases(
+        "experiments.optimizers.refinement",
+        {
+            "rates >= 0": (
+                lambda: optimizers.refinement({"generator": -1.0}, drops=(), encoder_share=1.0),
+                "rate of generator is -1.0",
+                "≥ 0",
+            ),
+            "drops rise": (
+                lambda: optimizers.refinement({}, drops=(3, 2), encoder_share=1.0),
+                "drops is (3, 2)",
+                "rising epochs",
+            ),
+            "share >= 0": (
+                lambda: optimizers.refinement({}, drops=(), encoder_share=-0.5),
+                "encoder_share is -0.5",
+                "a number ≥ 0",
+            ),
+            "a rate for each phase": (
+                lambda: optimizers.refinement({"generator": 0.1}, drops=(), encoder_share=1.0)(AAE, 1, 1),
+                "phases ['generator']",
+                "['reconstruction', 'discriminator'] too",
+            ),
+        },
+    ),
+    *cases(
+        "experiments.optimizers.followed",
+        {
+            "an epoch before": (
+                lambda: optimizers.followed(optimizers.adam(), optimizers.adam(), epoch=0),
+                "epoch is 0",
+                "integer ≥ 1",
+            )
         },
     ),
     *cases(
