@@ -59,7 +59,7 @@ ITEMS = {
             "377.5 ± 3.6 (1henrypage)",
             "likelihood",
             "aae/log_likelihood",
-            {"samples": 10_000, "game_delay": 0, **options},
+            {"samples": 10_000, "game_delay": 0, "refine_epochs": 0, **options},
         )
         for name, words, options in (
             ("", "", {"code_size": 8, "batch_norm": "none"}),

@@ -76,7 +76,8 @@ def sgd(
     for phase, start in starts.items():
         check_count(f"The start of {phase}", start, 0)
     for name, epochs in {"drops": drops, **{f"own_drops of {phase}": own for phase, own in own_drops.items()}}.items():
-        _check_drops(name, epochs)
+        if list(epochs) != sorted({*epochs}) or min(epochs, default=1) < 1:
+            raise ValueError(f"{name} is {tuple(epochs)}; expected rising epochs, 1 or later.")
 
     def make(model: Model, steps_per_epoch: int, epochs: int) -> Optimizers:
         _check_phases(model, rates)
@@ -106,21 +107,17 @@ def refinement(rates: Mapping[str, float], *, drops: Sequence[int], encoder_shar
         ValueError: for a negative rate or share, or if the drops do not rise from at least 1; when called, for a phase
             that has no rate.
     """
-    _check_rates(rates)
-    _check_drops("drops", drops)
+    descent = sgd(rates, drops=drops)
     check_number("encoder_share", encoder_share, "a number ≥ 0", least=0)
     slower = optax.masked(optax.scale(encoder_share), lambda params: {name: name == "encoder" for name in params})
 
     def make(model: Model, steps_per_epoch: int, epochs: int) -> Optimizers:
-        _check_phases(model, rates)
-
-        def descent(phase: str) -> optax.GradientTransformation:
-            rate = _falling(rates[phase], drops, steps_per_epoch)
-            if phase == "reconstruction":
-                return optax.chain(optax.sgd(rate, momentum=MOMENTA[phase]), slower)
-            return optax.adam(rate, b1=FIRST_DECAY[phase])
-
-        return {phase.name: descent(phase.name) for phase in model.phases}
+        return {
+            phase: optax.chain(descending, slower)
+            if phase == "reconstruction"
+            else optax.adam(_falling(rates[phase], drops, steps_per_epoch), b1=FIRST_DECAY[phase])
+            for phase, descending in descent(model, steps_per_epoch, epochs).items()
+        }
 
     return make
 
@@ -154,11 +151,6 @@ def followed(first: OptimizersOf, then: OptimizersOf, *, epoch: int) -> Optimize
 
 def _falling(rate: float, drops: Sequence[int], steps_per_epoch: int) -> optax.Schedule:
     return optax.piecewise_constant_schedule(rate, {steps_per_epoch * drop: 0.1 for drop in drops})
-
-
-def _check_drops(name: str, epochs: Sequence[int]) -> None:
-    if list(epochs) != sorted({*epochs}) or min(epochs, default=1) < 1:
-        raise ValueError(f"{name} is {tuple(epochs)}; expected rising epochs, 1 or later.")
 
 
 def _check_rates(rates: Mapping[str, float]) -> None:
