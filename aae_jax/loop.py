@@ -148,7 +148,7 @@ def fit(
         check_function("evaluate", evaluate, "(params, key) -> {name: []}")
     layout = check(rows, config)
     num_rows, several, streamed = len(rows.image), isinstance(config.seed, tuple), is_streamed(rows, config.stream)
-    algorithm = make_algorithm(layout.axis_name)
+    algorithm = _traced_once(make_algorithm(layout.axis_name))
     over_seeds: Callable[..., Any] = jax.vmap if several else lambda function, **_: function
     roots = jax.vmap(jax.random.key)(np.array(config.seeds, np.uint32)) if several else jax.random.key(config.seeds[0])
     init_key, run_key, evaluation_key = (derive(roots, name) for name in ("init", "run", "evaluation"))
@@ -163,7 +163,8 @@ def fit(
         saved = stack.enter_context(checkpoints(folder / "checkpoints"))
         one = rows._replace(label=rows.label[0]) if rows.label.ndim == 2 else rows
         one = one._replace(labeled=one.labeled[0]) if one.labeled is not None and one.labeled.ndim == 2 else one
-        shapes = metric_shapes(make_algorithm(None), one, config.batch_size)
+        alone = algorithm if layout.axis_name is None else make_algorithm(None)
+        shapes = metric_shapes(alone, one, config.batch_size)
         start = over_seeds(lambda key: (algorithm.init(key), no_sums(shapes)))
         restored = saved.restore(jax.eval_shape(start, init_key)) if resume else None
         if not resume and (log.exists() or saved.newest() is not None):
@@ -250,6 +251,11 @@ def fit(
                 raise _stopped(number, folder, done)
         saved.finish()
         return state
+
+
+def _traced_once(algorithm: Algorithm) -> Algorithm:
+    """The same functions, of which jax keeps the trace: the shapes of a step's metrics need it, and then the chunk."""
+    return Algorithm(*(jax.jit(function, inline=True) for function in algorithm))
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))

@@ -110,7 +110,9 @@ def test_slope_and_ratios():
 # What is written.
 
 
-@pytest.mark.parametrize("name", WITHOUT_PEERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "roofline" else []) for name in WITHOUT_PEERS]
+)
 def test_a_benchmark_leaves_its_json_file_and_a_plot(name, tmp_path, capsys):
     module = WITHOUT_PEERS[name]
     options = {"variants": ("aae",), "width": 8} if name == "roofline" else {}

@@ -198,6 +198,7 @@ def test_a_folder_is_not_overwritten_but_begun_anew_on_resume(finished, monkeypa
     monkeypatch.setattr(divergences, "sweep", lambda _: {name: evidence[name] for name in two_modes.DIVERGENCES})
     monkeypatch.setattr(divergences, "games", lambda *_: evidence["games"])
     monkeypatch.setattr(divergences, "bounds", lambda *_: evidence["bounds"])
+    monkeypatch.setattr(divergences, "draw", lambda *_: None)
     (config.out / "final.json").unlink()
     divergences.main(dataclasses.replace(config, resume=True))
     assert json.loads((config.out / "final.json").read_text())["metrics"] == final["metrics"]

@@ -165,7 +165,12 @@ def test_four_devices_take_the_step_of_one(make_telling_model):
 
 
 @pytest.mark.parametrize(
-    ("variant", "check_vma"), [("aae", False), ("semi_supervised_aae, invariant, batch norm", True)]
+    ("variant", "check_vma"),
+    [
+        ("aae", False),
+        ("gan, noise, batch norm", True),
+        pytest.param("semi_supervised_aae, invariant, batch norm", True, marks=pytest.mark.slow),
+    ],
 )
 def test_four_devices_of_a_users_own_shard_map_take_the_step_of_one(variant, check_vma):
     make_model = VARIANTS[variant]

@@ -136,8 +136,15 @@ def stopped_after(steps, number, *arguments):
     assert stop.value.number == number
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("steps", [4, 6, 18], ids=["inside an epoch", "at its end", "at the end of the last one"])
+@pytest.mark.parametrize(
+    ("steps", "number"),
+    [
+        pytest.param(4, signal.SIGINT, id="inside an epoch, by SIGINT"),
+        pytest.param(4, signal.SIGTERM, id="inside an epoch"),
+        pytest.param(6, signal.SIGTERM, id="at its end"),
+        pytest.param(18, signal.SIGTERM, id="at the end of the last one"),
+    ],
+)
 def test_a_signal_saves_and_stops_and_the_run_resumes_to_the_same_bytes(whole, rows, tmp_path, number, steps):
     state, folder = whole
     handlers = [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
@@ -208,7 +215,7 @@ def seeds_way(request, monkeypatch):
         pytest.param(WAYS[1], 1, marks=pytest.mark.slow),
         *(pytest.param(way, 2, marks=pytest.mark.slow, id=f"{way}, two seeds a device") for way in WAYS),
         # Each device has one seed: the other way is the same.
-        ("as on accelerators", 4),
+        pytest.param(WAYS[1], 4, marks=pytest.mark.slow),
     ],
     indirect=["seeds_way"],
 )

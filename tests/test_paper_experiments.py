@@ -15,37 +15,46 @@ from experiments import clustering, command_line, label_prior, semi_supervised, 
 
 EXPERIMENTS = {
     "clustering": ("", {"errors.png", "clusters.png"}),
-    "dimension_reduction": ("--panels 2d_unsupervised", {"codes.png", "errors.png"}),
+    "dimension_reduction": ("--panels 2d_100 --view-amount 0", {"codes.png", "errors.png"}),
     "label_prior": ("--priors swiss_roll", {"codes.png", "walks.png"}),
     "likelihood": ("--models aae", {"samples.png", "curves.png"}),
-    "semi_supervised": ("--seeds 2 --labels 50", {"errors.png", "sheet.png"}),
+    "semi_supervised": ("--seeds 2 --labels 50 --view-amount 0 --view-cutout 0", {"errors.png", "sheet.png"}),
     "style_content": ("", {"curves.png", "sheet.png"}),
 }
 """By name: options beside those of the preset, and the pictures that each leaves."""
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """A file of digits, a thousand of them for training."""
+    train, path = data.load("mnist5k").train, tmp_path_factory.mktemp("few") / "digits.npz"
+    np.savez(path, images=train.image[:1500], labels=train.label[:1500])
+    return path
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_an_experiment_leaves_numbers_evidence_and_pictures(tmp_path, capsys, name):
-    module = importlib.import_module(f"experiments.{name}")
+def test_an_experiment_leaves_numbers_evidence_and_pictures(few, tmp_path, capsys, name):
+    module, digits = importlib.import_module(f"experiments.{name}"), data.load(few)
     options, pictures = EXPERIMENTS[name]
-    arguments = ["--preset", "smoke", *options.split(), "--devices", "1", "--out", str(tmp_path)]
+    arguments = ["--preset", "smoke", "--dataset", str(few), *options.split()]
+    arguments += ["--devices", "1", "--out", str(tmp_path)]
     metrics = command_line.run(module.main, module.PRESETS, arguments=arguments)
     assert json.loads((tmp_path / "final.json").read_text())["metrics"] == metrics
     if name == "semi_supervised":
-        metrics = _of_first_seed(tmp_path, metrics)
+        metrics = _of_first_seed(tmp_path, metrics, digits)
     assert {path.name for path in tmp_path.glob("*.png")} == pictures
     with np.load(tmp_path / "evidence_0.npz", allow_pickle=False) as file:
         evidence = dict(file)
     again = module.measure(evidence)
     assert again and {name: metrics[name] for name in again} == again
     if "label" in evidence:
-        assert (evidence["label"] == data.load("mnist5k").test.label).all()
+        assert (evidence["label"] == digits.test.label).all()
     if name == "clustering":
         model, params, _ = aae_jax.load(tmp_path / "seed_0" / "clustering_aae")
-        found = model.encode_mean(params, training.held_out(data.load("mnist5k").test).image)["category"].argmax(-1)
+        found = model.encode_mean(params, training.held_out(digits.test).image)["category"].argmax(-1)
         assert (found == evidence["cluster"]).mean() > 0.99
     if name == "likelihood":
-        _is_of_codes_of_training_images(tmp_path, metrics)
+        _is_of_codes_of_training_images(tmp_path, metrics, digits)
     if name == "style_content":
         _stays_as_it_is(module, arguments, metrics, capsys)
     # Errors are fractions, and no better than an epoch of a small network can make them.
@@ -62,13 +71,13 @@ def test_the_smallest_preset_runs_as_it_is(tmp_path, name):
     assert not any(metric.startswith("gan/of_codes") for metric in metrics)
 
 
-def _is_of_codes_of_training_images(folder, metrics):
+def _is_of_codes_of_training_images(folder, metrics, digits):
     """What a model would reach whose codes fill the prior."""
-    digits = data.load("mnist5k")
     model, params, _ = aae_jax.load(folder / "seed_0" / "aae")
-    codes = model.encode_mean(params, training.held_out(digits.train, 1000).image)
-    decoded = np.asarray(model.decode(params, codes, np.full(1000, -1))).reshape(1000, -1)
-    test = (digits.test.image / np.float32(255)).reshape(1000, -1)
+    images = training.held_out(digits.train, 1000).image
+    decoded = model.decode(params, model.encode_mean(params, images), np.full(1000, -1))
+    decoded = np.asarray(decoded).reshape(1000, -1)
+    test = (digits.test.image / np.float32(255)).reshape(len(digits.test.image), -1)
     found = evaluation.parzen_log_likelihood(decoded, test, np.array([metrics["aae/of_codes/sigma"]])).mean()
     assert metrics["aae/of_codes/log_likelihood"] == pytest.approx(float(found), rel=1e-4)
 
@@ -82,7 +91,7 @@ def _stays_as_it_is(module, arguments, metrics, capsys):
     assert command_line.run(module.main, module.PRESETS, arguments=[*arguments, "--resume"]) == metrics
 
 
-def _of_first_seed(folder, metrics):
+def _of_first_seed(folder, metrics, digits):
     """The numbers of the first of two seeds, which have a mean and labels of their own."""
     for value in metrics.values():
         assert len(value["values"]) == 2 and value["mean"] == pytest.approx(sum(value["values"]) / 2)
@@ -90,7 +99,7 @@ def _of_first_seed(folder, metrics):
     for index in range(2):
         with np.load(folder / f"evidence_{index}.npz", allow_pickle=False) as evidence:
             drawn.append(evidence["labeled"])
-        assert np.bincount(data.load("mnist5k").train.label[drawn[-1]]).tolist() == [5] * 10
+        assert np.bincount(digits.train.label[drawn[-1]]).tolist() == [5] * 10
     assert set(drawn[0]) != set(drawn[1])
     return {name: value["values"][0] for name, value in metrics.items()}
 
