@@ -8,6 +8,7 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 _FLAGS = [
@@ -28,6 +29,17 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = cache
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+
+@pytest.fixture(scope="session")
+def few_digits(tmp_path_factory):
+    """The path of a file of digits, a thousand of them for training."""
+    # Here, where flags of XLA are set before it is imported.
+    from aae_jax import data
+
+    train, path = data.load("mnist5k").train, tmp_path_factory.mktemp("few") / "digits.npz"
+    np.savez(path, images=train.image[:1500], labels=train.label[:1500])
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,10 @@ from experiments.options import Options
 
 
 @pytest.fixture(scope="module")
-def smoke(tmp_path_factory):
+def smoke(few_digits, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prior_matching")
-    arguments = ["--preset", "smoke", "--priors", "gaussian", "--devices", "1", "--out", str(folder)]
+    arguments = ["--preset", "smoke", "--dataset", str(few_digits), "--priors", "gaussian", "--devices", "1"]
+    arguments += ["--out", str(folder)]
     metrics = command_line.run(prior_matching.main, prior_matching.PRESETS, arguments=arguments)
     return folder, metrics
 
@@ -36,11 +37,11 @@ def test_prior_matching_leaves_a_complete_run_folder(smoke):
     assert {path.name for path in folder.glob("*.png")} == {"codes.png", "sheets.png", "curves.png"}
 
 
-def test_numbers_can_be_computed_again_from_the_evidence(smoke):
+def test_numbers_can_be_computed_again_from_the_evidence(smoke, few_digits):
     folder, metrics = smoke
     with np.load(folder / "evidence_0.npz", allow_pickle=False) as evidence:
         codes, label = evidence["aae_gaussian"], evidence["label"]
-    test = data.load("mnist5k").test
+    test = data.load(few_digits).test
     assert (label == test.label).all()
     # The error of the mean is its root mean square over the coordinates; the prior's own mean is 0, up to its draws.
     assert abs(np.sqrt(np.square(codes.mean(0)).mean()) - metrics["aae_gaussian/mean_error"]) < 0.03

@@ -84,12 +84,12 @@ def test_a_step_keeps_structure_and_is_traced_once(make_model):
     assert changed(state.params, later.params) == set(state.params)
 
 
-def test_a_phase_changes_what_it_trains_and_a_step_is_its_phases(make_model):
-    model, state = make_model(), initial(make_model)
+def test_a_phase_changes_what_it_trains_and_a_step_is_its_phases(make_telling_model):
+    model, state = make_telling_model(), initial(make_telling_model)
     history = phase_by_phase(model, state)
     for phase, before, after in zip(model.phases, history, history[1:], strict=False):
         assert changed(before, after) == set(phase.trains), phase.name
-    after_step, _ = jitted_step(make_model)(state, make_keys(), make_batch())
+    after_step, _ = jitted_step(make_telling_model)(state, make_keys(), make_batch())
     chex.assert_trees_all_close(after_step.params, history[-1], rtol=1e-5, atol=1e-6)
 
 

@@ -211,8 +211,8 @@ def seeds_way(request, monkeypatch):
 @pytest.mark.parametrize(
     ("seeds_way", "num_devices"),
     [
-        (WAYS[0], 1),
-        pytest.param(WAYS[1], 1, marks=pytest.mark.slow),
+        pytest.param(WAYS[0], 1, marks=pytest.mark.slow),
+        (WAYS[1], 1),
         *(pytest.param(way, 2, marks=pytest.mark.slow, id=f"{way}, two seeds a device") for way in WAYS),
         # Each device has one seed: the other way is the same.
         pytest.param(WAYS[1], 4, marks=pytest.mark.slow),
@@ -229,7 +229,8 @@ def test_seeds_together_are_each_seed_alone(rows, one_seed, seeds_way, tmp_path,
         assert found == pytest.approx(mine, rel=1e-4)
 
 
-@pytest.mark.parametrize("seeds_way", [pytest.param(WAYS[0], marks=pytest.mark.slow), WAYS[1]], indirect=True)
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds_way", WAYS, indirect=True)
 def test_seeds_that_share_each_batch_are_each_seed_alone(rows, one_seed, seeds_way, tmp_path):
     # Fewer seeds than devices: these share the rows.
     together = fit_classes(rows, tmp_path, SEEDS[1:3], LABELED[1:3], 4)
