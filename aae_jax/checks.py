@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 __all__ = [
+    "NO_BYTES",
     "check_axes",
     "check_choice",
     "check_count",
@@ -35,6 +36,9 @@ __all__ = [
     "nearest",
     "one_line",
 ]
+
+NO_BYTES = "floats: bytes are divided by 255 first"
+"""What `check_floats` expects of images."""
 
 
 def check_count(name: str, value: Any, least: int = 1, expected: str = "") -> None:

@@ -110,6 +110,11 @@ def check_training_set(rows: Rows, num_seeds: int, *, in_memory: bool) -> None:
         _check_neighbors(rows.neighbors, len(image), in_memory)
     if in_memory and image.dtype != jnp.uint8:
         check_finite("images", image)
+        if np.ndim(image) == 4 and image.min() >= 0 and image.max() > 100:
+            raise ValueError(
+                f"images are {image.dtype} up to {float(image.max()):g}; expected floats in [0, 1], or uint8, "
+                "which is divided by 255 here."
+            )
 
 
 def _check_of_seeds(name: str, part: jax.Array, num_seeds: int, *, least: int) -> None:

@@ -93,6 +93,9 @@ def check(rows: Rows, config: TrainingConfig) -> parallel.Layout:
     """
     check_instance("rows", rows, Rows, "aae_jax.Rows(image, label)")
     check_instance("config", config, TrainingConfig, "aae_jax.TrainingConfig")
+    for name, part in zip(rows._fields, rows, strict=True):
+        if part is not None and not hasattr(part, "dtype"):
+            raise ValueError(f"{name} is a {type(part).__name__}; expected an array of numpy or jax.")
     check_training_set(rows, len(config.seeds), in_memory=not is_streamed(rows, config.stream))
     if config.batch_size > len(rows.image):
         raise ValueError(f"A batch of {config.batch_size} is larger than the training set of {len(rows.image)} rows.")
@@ -137,8 +140,8 @@ def fit(
 
     Raises:
         ValueError: for rows that do not fit together or are not finite, a batch larger than the training set, a folder
-            that cannot be written, a folder in which a run has begun (without `resume`), or
-            devices that do not divide the batch.
+            that cannot be written, a folder in which a run has begun (without `resume`, or one of another seed, batch
+            size, number of rows or `best`), or devices that do not divide the batch.
         FloatingPointError: at the first non-finite loss; names its phase, epoch and step. `bad_batch.json` says which
             rows it was of. Of several seeds: when the last one has diverged.
         Stopped: after a signal, once a checkpoint is written.
@@ -165,10 +168,10 @@ def fit(
         one = one._replace(labeled=one.labeled[0]) if one.labeled is not None and one.labeled.ndim == 2 else one
         alone = algorithm if layout.axis_name is None else make_algorithm(None)
         shapes = metric_shapes(alone, one, config.batch_size)
+        terms = {"seed": config.seed, "batch_size": config.batch_size, "rows": num_rows, "best": best}
+        _begin(folder, terms, begun=log.exists() or saved.newest() is not None, resume=resume)
         start = over_seeds(lambda key: (algorithm.init(key), no_sums(shapes)))
         restored = saved.restore(jax.eval_shape(start, init_key)) if resume else None
-        if not resume and (log.exists() or saved.newest() is not None):
-            raise ValueError(f"A run has begun in {folder}: resume it (--resume), or choose another folder (--out).")
         done, (state, sums) = restored or (0, jax.jit(start)(init_key))
         (done,), (state, sums) = hosts.agreed(done), hosts.from_first((state, sums))
         lines = runs.cut_lines(log, done // steps_per_epoch)
@@ -251,6 +254,17 @@ def fit(
                 raise _stopped(number, folder, done)
         saved.finish()
         return state
+
+
+def _begin(folder: Path, terms: dict[str, Any], *, begun: bool, resume: bool) -> None:
+    """Keeps the terms on which a run begins; on others than its own it does not go on."""
+    path = folder / "terms.json"
+    if not begun:
+        runs.write_json(path, terms)
+    elif not resume:
+        raise ValueError(f"A run has begun in {folder}: resume it (--resume), or choose another folder (--out).")
+    else:
+        runs.check_config(path, terms, resume=True)
 
 
 def _traced_once(algorithm: Algorithm) -> Algorithm:

@@ -343,6 +343,8 @@ def _check_sizes(**sizes: Sequence[int]) -> None:
             raise ValueError(f"{name} is {given}; expected positive whole numbers.") from None
     if not sizes.get("input_sizes", [1]):
         raise ValueError("input_sizes is empty; expected the numbers per row of at least one input.")
+    if not sizes.get("features", [1]):
+        raise ValueError("features is empty; expected the channels of at least one convolution.")
 
 
 def _check_inputs(shapes: Sequence[tuple[int, ...]], inputs: Sequence[Any]) -> None:

@@ -114,6 +114,8 @@ def gaussian_mixture(
         return place(jax.random.normal(normal_key, (2,)), _class_or(label, drawn, num_components))
 
     def log_density(z: jax.Array, label: jax.Array) -> jax.Array:
+        # Integers would make integers of the angles.
+        z = jnp.asarray(z) * 1.0
         x, y = z
         components = jnp.arange(num_components)
         angle = (2 * math.pi * components / num_components).astype(z.dtype)

@@ -40,16 +40,14 @@ from aae_jax.evaluation import (
     choose_sigma,
     fine_sigmas,
     frechet_distance,
-    map_rows,
     mean_and_standard_error,
     parzen_log_likelihood,
     precision_recall_coverage,
-    squared_distances,
 )
 from experiments import command_line, optimizers, reports, training
 from experiments.optimizers import OptimizersOf
 from experiments.options import GAME, PaperOptions, check_selection
-from experiments.samples import BLOCK, decoded_codes, sampler, streamed_log_likelihood
+from experiments.samples import BLOCK, decoded_codes, nearest_images, sampler, streamed_log_likelihood
 
 GAN_RATES = {"discriminator": 2e-4, "generator": 2e-4}
 GAN_OPTIONS = {"code_size": 100, "decoder_batch_norm": "hidden", "instance_noise_std": 0.5}
@@ -285,14 +283,12 @@ def draw(folder: Path, config: Config, dataset: Dataset) -> None:
     from experiments import figures
 
     first = reports.first_seed(folder)
-    train = jnp.asarray(training.pictures(dataset.train, dataset).reshape(len(dataset.train.image), -1))
-    nearest = jax.jit(lambda rows: map_rows(lambda row: jnp.argmin(squared_distances(row, train)), rows))
     pairs = []
     for name in config.models:
         model, params, _ = configs.load(folder / f"seed_{first}" / name)
         assert model.sample is not None, "all of these models can be sampled"
         samples = np.asarray(jax.jit(model.sample)(params, row_keys(jax.random.key(0), 0, 32), jnp.full(32, -1)))
-        neighbors = np.asarray(train)[np.asarray(nearest(samples.reshape(32, -1)))].reshape(samples.shape)
+        neighbors = nearest_images(samples.reshape(32, -1), dataset).reshape(samples.shape)
         for half in (slice(0, 16), slice(16, 32)):
             pairs += [samples[half], neighbors[half]]
     title = f"{', '.join(config.models)}: samples, and below each its nearest training image"

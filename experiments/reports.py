@@ -1,5 +1,6 @@
 """A run of several seeds, and what it leaves behind: `final.json` and the evidence of its numbers."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -87,11 +88,16 @@ def forget_failed_start(folder: Path) -> None:
     """Removes the config of what ended before its first epoch and checkpoint: it leaves nothing to protect.
 
     Args:
-        folder: of a run, or of one training.
+        folder: of a run, or of one training. A `config.json` that is none of a run stays.
     """
+    path = folder / "config.json"
     files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
-    if not any(path.name == "metrics.jsonl" or {"checkpoints", "params"} & {*path.parts} for path in files):
-        (folder / "config.json").unlink(missing_ok=True)
+    if any(path.name == "metrics.jsonl" or {"checkpoints", "params"} & {*path.parts} for path in files):
+        return
+    with contextlib.suppress(OSError, ValueError):
+        config = runs.read_json(path)
+        if isinstance(config, dict) and "experiment" in config:
+            path.unlink()
 
 
 def _provenance(folder: Path) -> dict[str, Any]:

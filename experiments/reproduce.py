@@ -66,7 +66,7 @@ def main(config: Config) -> None:
     if config.run is not None:
         _run(config)
     elif config.record is not None:
-        print(record(config.record, config.name or config.record.name))
+        print(record(config.record, config.name or config.record.resolve().name))
     elif config.write:
         (ROOT / "RESULTS.md").write_text(markdown())
         README.write_text(inserted(README.read_text(), BEGIN, END, headlines()))
@@ -133,8 +133,11 @@ def record(folder: Path, name: str) -> Path:
         FileNotFoundError: if the run is not finished.
         ValueError: if the run's code was not committed, its `final.json` is none, or `name` is a path.
     """
-    if not name or Path(name).name != name:
+    if not name or Path(name).name != name or name == "..":
         raise ValueError(f"name is {name!r}; expected the name of a folder, without a path.")
+    kept = RESULTS / name
+    if kept.resolve() == folder.resolve():
+        raise ValueError(f"{folder} is where results are kept; expected the folder of a run.")
     final = runs.read_json(folder / "final.json")
     missing = [name for name in ("commit", "dirty") if not isinstance(final, dict) or name not in final]
     if missing:
@@ -151,13 +154,15 @@ def record(folder: Path, name: str) -> Path:
     evidence = sorted(folder.glob("evidence_*.npz"))
     if not evidence:
         raise ValueError(f"There is no evidence in {folder}; expected what a finished experiment leaves.")
-    kept = RESULTS / name
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir(parents=True)
+    # Whole before it takes the place of what is there.
+    new = RESULTS / f".{name}"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
     for path in [*evidence, *folder.glob("*.png")]:
-        shutil.copyfile(path, kept / path.name)
-    runs.write_json(kept / "final.json", final)
-    return kept
+        shutil.copyfile(path, new / path.name)
+    runs.write_json(new / "final.json", final)
+    shutil.rmtree(kept, ignore_errors=True)
+    return new.rename(kept)
 
 
 if __name__ == "__main__":

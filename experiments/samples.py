@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from aae_jax import row_keys
-from aae_jax.data import Dataset
-from aae_jax.evaluation import parzen_result, parzen_state, parzen_update
+from aae_jax.data import Dataset, Split
+from aae_jax.evaluation import map_rows, parzen_result, parzen_state, parzen_update, squared_distances
 from aae_jax.progress import progress
 from aae_jax.types import Model, Params
 from experiments import training
 
-__all__ = ["BLOCK", "decoded_codes", "sampler", "streamed_log_likelihood"]
+__all__ = ["BLOCK", "decoded_codes", "nearest_images", "sampler", "streamed_log_likelihood"]
 
 BLOCK = 1000
 """Samples at once."""
@@ -41,6 +41,24 @@ def decoded_codes(model: Model, params: Params, dataset: Dataset, key: jax.Array
 
     images = training.held_out(dataset.train, count).image
     return np.concatenate([block(start, images[start : start + BLOCK]) for start in range(0, count, BLOCK)])
+
+
+def nearest_images(rows: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """The training image nearest to each of `rows [N, D]`, flat, `[N, D]`; a block of them is looked at at once."""
+
+    @jax.jit
+    def within(images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        squared = map_rows(lambda row: squared_distances(row, images), jnp.asarray(rows))
+        return squared.argmin(-1), squared.min(-1)
+
+    found, least = np.zeros_like(rows), np.full(len(rows), np.inf)
+    for start in range(0, len(dataset.train.image), 10 * BLOCK):
+        block = Split(*(part[start : start + 10 * BLOCK] for part in (dataset.train.image, dataset.train.label)))
+        images = training.pictures(block, dataset).reshape(len(block.image), -1)
+        indices, squared = map(np.asarray, within(images))
+        nearer = squared < least
+        found[nearer], least[nearer] = images[indices[nearer]], squared[nearer]
+    return found
 
 
 def streamed_log_likelihood(

@@ -75,7 +75,7 @@ def main(config: Config) -> dict[str, Any]:
             "samples/error": "samples in which a classifier sees another class than asked",
             "real/error": "the same classifier's error on test images",
             "style/error": "error of the class that the nearest training style tells",
-            "nll": "half the squared error of test images",
+            "nll": "nll of test images",
         },
     )
     draw(config.out)
@@ -124,9 +124,7 @@ def draw(folder: Path) -> None:
     from experiments import figures
 
     first = reports.first_seed(folder)
-    figures.seed_curves(
-        folder, {AAE: ("validation/nll", "half the squared error of validation images")}, folder / "curves.png"
-    )
+    figures.seed_curves(folder, {AAE: ("validation/nll", "nll of validation images")}, folder / "curves.png")
     model, params, config = configs.load(folder / f"seed_{first}" / AAE)
     figures.styles_and_classes(model, params, config, folder / "sheet.png")
 

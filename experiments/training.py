@@ -43,6 +43,8 @@ _NUM_HELD_OUT = 2000
 """Validation rows that are looked at after each epoch: enough for two digits, few enough not to be waited for."""
 _NUM_FOR_MOMENTS = 100_000
 """Training rows that give the population moments of batch norm, of sets that have more."""
+_BYTES_FOR_MOMENTS = 2**31
+"""And how much memory they take at most."""
 
 Trained = tuple[Model, Params]
 Scores = Callable[[Model, Params, Batch], dict[str, jax.Array]]
@@ -233,7 +235,8 @@ def train_model(
 
 def _with_moments(model: Model, split: Split, size: int) -> Callable[[Params], Params]:
     """Population moments for the networks that are normalized, from one pass over (most of) the training set."""
-    rows = Rows(split.image[:_NUM_FOR_MOMENTS], split.label[:_NUM_FOR_MOMENTS].astype(np.int32))
+    count = min(_NUM_FOR_MOMENTS, max(size, _BYTES_FOR_MOMENTS // split.image[:1].nbytes))
+    rows = Rows(split.image[:count], split.label[:count].astype(np.int32))
 
     @jax.jit
     def moments(params: Params, rows: Rows) -> Params:

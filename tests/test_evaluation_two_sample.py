@@ -128,6 +128,11 @@ def reference_accuracy(x, y):
     return (correct[is_x].mean() + correct[~is_x].mean()) / 2
 
 
+def test_nearest_neighbor_accuracy_of_what_is_no_number_is_none():
+    x = jnp.array([[0.0], [1.0], [2.0]])
+    assert jnp.isnan(nearest_neighbor_accuracy(x, x.at[1].set(jnp.nan)))
+
+
 def test_nearest_neighbor_accuracy_by_hand():
     # x: 0, 1, 5; y: 1.5, 9. Nearest: 0 -> 1 (x, right), 1 -> 1.5 (y, wrong), 5 -> 1.5 (y, wrong): 1/3.
     # 1.5 -> 1 (x, wrong), 9 -> 5 (x, wrong): 0. Their average is 1/6.

@@ -1,5 +1,6 @@
 """The experiments with their smallest presets, on real digits."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import aae_jax
 from aae_jax import data
 from aae_jax.types import Model, Phase
-from experiments import command_line, optimizers, prior_matching, reports, training
+from experiments import command_line, optimizers, prior_matching, reports, samples, training
 from experiments.options import Options
 
 
@@ -108,7 +109,7 @@ def test_a_training_that_failed_at_once_is_begun_again_in_its_folder(tmp_path):
 
 @pytest.mark.parametrize("kept", ["metrics.jsonl", "seed_0/ae/checkpoints/5/digests/metadata", "params/1/state/d"])
 def test_the_config_of_what_has_left_something_stays(tmp_path, kept):
-    (tmp_path / "config.json").touch()
+    (tmp_path / "config.json").write_text('{"experiment": "noise"}')
     (tmp_path / kept).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / kept).touch()
     reports.forget_failed_start(tmp_path)
@@ -116,6 +117,17 @@ def test_the_config_of_what_has_left_something_stays(tmp_path, kept):
     (tmp_path / kept).rename(tmp_path / "bad_batch.json")
     reports.forget_failed_start(tmp_path)
     assert not (tmp_path / "config.json").exists()
+
+
+@pytest.mark.parametrize("text", ['{"mine": 1}', "[1]", "experiment: noise"])
+def test_a_config_that_is_none_of_a_run_stays_and_stops_it(tmp_path, text):
+    np.savez(tmp_path / "noise.npz", images=np.random.RandomState(0).randn(100, 2))
+    dataset = data.load(tmp_path / "noise.npz")
+    options = Options(out=tmp_path, epochs=1, batch_size=10, width=4, devices=1)
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=r"--out"):
+        reports.run_seeds("noise", options, dataset, None, None)
+    assert (tmp_path / "config.json").read_text() == text
 
 
 def test_rates_begin_and_fall_at_their_epochs():
@@ -167,6 +179,16 @@ def test_help_of_the_command_itself():
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     for name in ("--preset", "--dataset", "--manual-dir", "--seed", "--out", "--resume", "--epochs"):
         assert name in done.stdout
+
+
+def test_the_nearest_training_images_of_blocks_are_those_of_all(monkeypatch):
+    monkeypatch.setattr(samples, "BLOCK", 30)
+    digits = data.load("mnist5k")
+    few = dataclasses.replace(digits, train=data.Split(digits.train.image[:1000], digits.train.label[:1000]))
+    train = few.train.image.reshape(1000, 784) / 255
+    rows = np.float32(digits.test.image[:20].reshape(20, 784) / 255)
+    nearest = np.square(rows[:, None] - train).sum(-1).argmin(1)
+    np.testing.assert_allclose(samples.nearest_images(rows, few), train[nearest], atol=1e-6)
 
 
 def test_a_mapped_file_that_is_streamed_gives_the_numbers_of_one_that_is_not(tmp_path):

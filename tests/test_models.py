@@ -285,7 +285,7 @@ def test_the_supervised_decoder_sees_style_and_label():
     expected = [[1, 2, 0, 0, 1], [3, 4, 0, 0, 0], [5, 6, 1, 0, 0], [7, 8, 0, 1, 0]]
     np.testing.assert_array_equal(model.decode(params, codes, LABEL), expected)
     # The likelihood asks about the image under the row's own label: ½ · 1² for each one-hot that has moved.
-    nll = model.nll(params, codes, jnp.asarray(expected), jnp.array([2, 2, 1, 1]))
+    nll = model.nll(params, codes, jnp.asarray(expected, float), jnp.array([2, 2, 1, 1]))
     np.testing.assert_array_equal(nll, [0, 0.5, 1, 0])
 
 

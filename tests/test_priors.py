@@ -88,6 +88,13 @@ def test_uniform_box_moments():
     assert 2.99 < samples.max() <= 3
 
 
+@pytest.mark.parametrize("name", ["gaussian", "gaussian_mixture"])
+def test_a_code_of_integers_has_the_density_of_its_floats(name):
+    prior = ALL[name]
+    whole, label = jnp.array([0, 1]), jnp.int32(-1)
+    assert float(prior.log_density(whole, label)) == float(prior.log_density(whole * 1.0, label))
+
+
 def test_gaussian_mixture_moments_of_each_class():
     samples = draws("gaussian_mixture")
     for k in range(10):

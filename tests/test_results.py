@@ -115,6 +115,16 @@ def test_a_run_of_uncommitted_code_is_not_recorded(tmp_path):
     assert not (RESULTS / "never").exists()
 
 
+def test_what_is_recorded_takes_no_other_folders_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "RESULTS", tmp_path / "results")
+    (tmp_path / "results" / "one").mkdir(parents=True)
+    (tmp_path / "results" / "one" / "final.json").write_text("{}")
+    for folder, name in ((tmp_path, ".."), (tmp_path / "results" / "one", "one")):
+        with pytest.raises(ValueError, match=r"expected the (name of a folder|folder of a run)"):
+            reproduce.record(folder, name)
+    assert (tmp_path / "results" / "one" / "final.json").exists()
+
+
 def test_places_of_a_machine_are_not_recorded(tmp_path, monkeypatch):
     monkeypatch.setattr(reproduce, "RESULTS", tmp_path / "results")
     config = {

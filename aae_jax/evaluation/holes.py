@@ -45,7 +45,7 @@ def num_cells_for(num_codes: int) -> int:
     check_count("num_codes", num_codes, 0)
     if num_codes < 2 * MIN_EXPECTED:
         raise ValueError(f"The hole fraction needs at least {2 * MIN_EXPECTED} codes, got {num_codes}.")
-    return 1 << (num_codes // MIN_EXPECTED).bit_length() - 1
+    return 1 << (int(num_codes) // MIN_EXPECTED).bit_length() - 1
 
 
 def equal_probability_cells(prior_samples: ArrayLike, num_cells: int) -> Cells:

@@ -223,7 +223,9 @@ def nearest_neighbor_accuracy(x: jax.Array, y: jax.Array) -> jax.Array:
         return (to_x < to_y) + 0.5 * (to_x == to_y)
 
     guesses = map_rows(guess_x, (jnp.arange(len(pool)), pool))
-    return (jnp.mean(guesses[:num_x]) + jnp.mean(1 - guesses[num_x:])) / 2
+    accuracy = (jnp.mean(guesses[:num_x]) + jnp.mean(1 - guesses[num_x:])) / 2
+    # Comparisons with NaN are false, and would be counted.
+    return jnp.where(jnp.isfinite(pool).all(), accuracy, jnp.nan)
 
 
 def _check_set(name: str, samples: ArrayLike) -> None:

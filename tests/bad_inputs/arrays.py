@@ -850,6 +850,12 @@ LOAD_CASES = [
                 "expected a run folder",
             ),
             "finished": (aae_jax.load, saved(), "There are no parameters", "go on with --resume"),
+            "a best epoch": (
+                lambda folder: aae_jax.load(folder, best=True),
+                lambda folder: (saved()(folder), (folder / "params").mkdir()),
+                "best_params",
+                "without best",
+            ),
         },
         error=FileNotFoundError,
     ),
@@ -1075,9 +1081,16 @@ def train(rows=SET, algorithm=make, below="run", terms=TERMS, **options):
     return lambda folder: fit(algorithm, rows, TrainingConfig(**terms), folder / below, **options)
 
 
-def begun(folder):
-    (folder / "run").mkdir()
-    (folder / "run" / "metrics.jsonl").write_text("{}\n")
+def begun(**changes):
+    """A run that has begun, on other terms."""
+
+    def write(folder):
+        runs.write_json(
+            folder / "run" / "terms.json", {"seed": 0, "batch_size": 10, "rows": 50, "best": None, **changes}
+        )
+        (folder / "run" / "metrics.jsonl").write_text("{}\n")
+
+    return write
 
 
 def rows(**changes):
@@ -1115,6 +1128,12 @@ TRAINING_CASES = [
         {
             "rows": (lambda: loop.check(FLOATS, TrainingConfig(**TERMS)), "rows is", "expected a Rows"),
             "a config": (lambda: loop.check(SET, {"epochs": 1}), "config is {'epochs': 1}", "a TrainingConfig"),
+            "images an array": (rows(image=FLOATS[..., None].tolist()), "image is a list", "an array"),
+            "images divided": (
+                rows(image=BYTES[..., None].astype(np.float32)),
+                "float32 up to 25",
+                "floats in [0, 1]",
+            ),
             "images with channels": (rows(image=FLOATS), "(50, 4, 3)", "[N, H, W, C]"),
             "images of bytes or floats": (rows(image=BYTES[..., None].astype(int)), "images are int64", "uint8"),
             "no NaN": (rows(image=HOLED.image), "images must be finite", "of 600 numbers"),
@@ -1163,7 +1182,12 @@ TRAINING_CASES = [
     ),
     *in_folder(
         "loop.fit",
-        {"no run there": (train(), begun, "A run has begun", "--resume")},
+        {
+            "no run there": (train(), begun(), "A run has begun", "--resume"),
+            "seed of the run": (train(resume=True), begun(seed=1), "seed was 1, is 0", "Resume it with the same"),
+            "batch of the run": (train(resume=True), begun(batch_size=5), "batch_size was 5, is 10", "--out"),
+            "rows of the run": (train(resume=True), begun(rows=49), "rows was 49, is 50", "--out"),
+        },
         leaves=(".lock", "checkpoints"),
     ),
 ]

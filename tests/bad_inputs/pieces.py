@@ -506,6 +506,11 @@ NETWORK_CASES = [
             ),
             "input sizes >= 1": (lambda: networks.convolutional_decoder([0], (8, 8, 1)), "input_sizes is [0]", SIZES),
             "some input": (lambda: networks.convolutional_decoder([], (8, 8, 1)), "input_sizes is empty", "one input"),
+            "some features": (
+                lambda: networks.convolutional_decoder([2], (8, 8, 1), features=()),
+                "features is empty",
+                "at least one convolution",
+            ),
             "features whole": (
                 lambda: networks.convolutional_decoder([2], (8, 8, 1), features=(1.5,)),
                 "features is [1.5]",
@@ -860,7 +865,12 @@ MODEL_CASES = [
                 "expected [B, 3]",
             ),
             "images of the size": (lambda: AE.encode(params(AE), KEYS, IMAGE[:, 1:]), "shape (3, 3)", "[B, 4]"),
+            "no bytes": (lambda: AE.encode(params(AE), KEYS, IMAGE.astype(np.uint8)), "image is uint8", "divided by"),
         },
+    ),
+    *cases(
+        "models.ae(...).encode_mean",
+        {"no bytes": (lambda: AE.encode_mean(params(AE), IMAGE.astype(np.uint8)), "image is uint8", "divided by")},
     ),
     *cases(
         "models.ae(...).decode",
@@ -885,7 +895,12 @@ MODEL_CASES = [
                 "(4,)",
                 "(3,)",
                 "expected the same",
-            )
+            ),
+            "no bytes": (
+                lambda: AE.nll(params(AE), {"style": IMAGE[:, :2]}, IMAGE.astype(np.uint8), LABEL),
+                "image is uint8",
+                "divided by 255",
+            ),
         },
     ),
     *cases(
