@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aae_jax.checks import NO_BYTES, check_count, check_floats, check_function, check_instance, check_shift_and_scale
+from aae_jax.checks import check_count, check_function, check_image, check_instance, check_shift_and_scale
 from aae_jax.types import Batch, Game, Model, Params, Tree
 
 __all__ = ["population_moments", "standardized"]
@@ -84,7 +84,7 @@ def standardized(model: Model, shift: jax.Array, scale: jax.Array) -> Model:
 
     def inward(image: jax.Array) -> jax.Array:
         if jnp.ndim(image) > 2:
-            check_floats("image", image, NO_BYTES)
+            check_image("image", image)
         return (image - shift) / scale
 
     def outward(image: jax.Array) -> jax.Array:

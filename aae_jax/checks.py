@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 
 __all__ = [
-    "NO_BYTES",
     "check_axes",
     "check_choice",
     "check_count",
@@ -25,6 +24,7 @@ __all__ = [
     "check_floats",
     "check_folder",
     "check_function",
+    "check_image",
     "check_indices",
     "check_instance",
     "check_integers",
@@ -36,9 +36,6 @@ __all__ = [
     "nearest",
     "one_line",
 ]
-
-NO_BYTES = "floats: bytes are divided by 255 first"
-"""What `check_floats` expects of images."""
 
 
 def check_count(name: str, value: Any, least: int = 1, expected: str = "") -> None:
@@ -133,6 +130,11 @@ def check_floats(name: str, array: Any, expected: str = "floats") -> None:
     """An array of floats, of whatever precision."""
     if not jnp.issubdtype(_dtype(array), jnp.floating):
         raise ValueError(f"{name} is {_dtype(array)}; expected {expected}.")
+
+
+def check_image(name: str, array: Any) -> None:
+    """An image of floats, not of bytes in 0 to 255."""
+    check_floats(name, array, "floats: bytes are divided by 255 first")
 
 
 def check_finite(name: str, array: Any) -> None:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.ndimage import map_coordinates
 
-from aae_jax.checks import NO_BYTES, check_axes, check_count, check_floats, check_function, check_number
+from aae_jax.checks import check_axes, check_count, check_function, check_image, check_number
 from aae_jax.types import Corruption
 
 __all__ = ["affine", "chain", "cutout", "dropout", "gaussian_noise", "identity", "view"]
@@ -38,7 +38,7 @@ def gaussian_noise(std: float) -> Corruption:
         return identity()
 
     def corrupt(key: jax.Array, image: jax.Array) -> jax.Array:
-        check_floats("image", image, NO_BYTES)
+        check_image("image", image)
         return image + std * jax.random.normal(key, image.shape, image.dtype)
 
     return corrupt
@@ -68,7 +68,7 @@ def dropout(rate: float) -> Corruption:
         return identity()
 
     def corrupt(key: jax.Array, image: jax.Array) -> jax.Array:
-        check_floats("image", image, NO_BYTES)
+        check_image("image", image)
         kept = jax.random.bernoulli(key, 1 - rate, image.shape)
         return jnp.where(kept, image / (1 - rate), 0)
 
@@ -98,7 +98,7 @@ def affine(*, rotation: float, shear: float, scale: float, shift: float) -> Corr
     check_number("scale", scale, "a fraction in [0, 1)", least=0, below=1)
 
     def corrupt(key: jax.Array, image: jax.Array) -> jax.Array:
-        check_floats("image", image, NO_BYTES)
+        check_image("image", image)
         check_axes("image", image, "[H, W, C]")
         turn, slant, *rest = jax.random.uniform(key, (6,), image.dtype, -1, 1)
         cosine, sine = jnp.cos(jnp.deg2rad(rotation * turn)), jnp.sin(jnp.deg2rad(rotation * turn))
@@ -136,7 +136,7 @@ def cutout(size: int) -> Corruption:
         return identity()
 
     def corrupt(key: jax.Array, image: jax.Array) -> jax.Array:
-        check_floats("image", image, NO_BYTES)
+        check_image("image", image)
         check_axes("image", image, "[H, W, C]")
         first = jax.random.randint(key, (2,), 1 - size, jnp.array(image.shape[:2]))
         rows, columns = (jnp.arange(length) - start for length, start in zip(image.shape[:2], first, strict=True))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.ndimage import map_coordinates
 
-from aae_jax.checks import NO_BYTES, check_axes, check_count, check_floats, check_indices, check_key
+from aae_jax.checks import check_axes, check_count, check_image, check_indices, check_key
 from aae_jax.evaluation import map_rows, squared_distances
 
 __all__ = ["nearest", "upright", "walks"]
@@ -30,7 +30,7 @@ def upright(image: jax.Array) -> jax.Array:
     References:
         LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998, section III.A ("deslanted").
     """
-    check_floats("image", image, NO_BYTES)
+    check_image("image", image)
     check_axes("image", image, "[H, W, C]")
     ground = image.min((0, 1))
     ink = (image - ground).sum(-1)
@@ -62,7 +62,7 @@ def nearest(points: jax.Array | np.ndarray, count: int, rows: jax.Array | np.nda
         ValueError: if `points` are no floats or, outside `jit`, not finite, `rows` no indices, or `count` is not in 1
             to N − 1.
     """
-    check_floats("points", points, NO_BYTES)
+    check_image("points", points)
     check_count("count", count)
     if np.ndim(points) < 1:
         raise ValueError("points must be [N, ...], got shape ().")

@@ -11,9 +11,8 @@ import numpy as np
 import optax
 
 from aae_jax.checks import (
-    NO_BYTES,
-    check_floats,
     check_function,
+    check_image,
     check_instance,
     check_integers,
     check_row_keys,
@@ -173,12 +172,12 @@ def _check_batch(keys: jax.Array, batch: Batch) -> None:
     check_instance("batch", batch, Batch, "aae_jax.Batch(input, image, label)")
     check_rows(keys=keys, image=batch.image, label=batch.label)
     for image in (batch.input, batch.image):
-        check_floats("The batch's image", image, NO_BYTES)
+        check_image("The batch's image", image)
     check_integers("The batch's labels", batch.label)
     if batch.labeled is not None:
         _check_batch(keys, batch.labeled)
     if batch.neighbor is not None:
-        check_floats("The batch's neighbor", batch.neighbor, NO_BYTES)
+        check_image("The batch's neighbor", batch.neighbor)
         if np.shape(batch.neighbor) != np.shape(batch.image):
             raise ValueError(
                 f"The batch's neighbor has shape {np.shape(batch.neighbor)}; expected the image's, "

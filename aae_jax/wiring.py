@@ -30,12 +30,11 @@ import jax
 import jax.numpy as jnp
 
 from aae_jax.checks import (
-    NO_BYTES,
     check_axes,
     check_choice,
     check_count,
-    check_floats,
     check_function,
+    check_image,
     check_instance,
     check_integers,
     check_row_keys,
@@ -144,7 +143,7 @@ def autoencoder(
         return dict(zip(heads, jnp.split(raw, ends, axis=-1), strict=True))
 
     def encoder_inputs(image: jax.Array, keys: jax.Array | None) -> tuple[jax.Array, ...]:
-        check_floats("image", image, NO_BYTES)
+        check_image("image", image)
         if noise_size == 0:
             return (image,)
         if keys is None:
@@ -196,7 +195,7 @@ def autoencoder(
         return jax.vmap(likelihood.mean)(decode_raw(params, codes, label))
 
     def nll(params: Params, codes: Codes, image: jax.Array, label: jax.Array) -> jax.Array:
-        check_floats("image", image, NO_BYTES)
+        check_image("image", image)
         return jax.vmap(likelihood.nll)(decode_raw(params, codes, label), image)
 
     networks = {"encoder": encoder, "decoder": decoder}

@@ -55,13 +55,11 @@ def load(folder: Path | str, *, best: bool = False) -> tuple[Model, Params, Mode
     config = _from_json(runs.read_json(folder / "config.json"), folder)
     model = build(config, in_data_units=True)
     params = folder / _FOLDERS[best]
-    if best and not params.is_dir() and (folder / _FOLDERS[False]).is_dir():
-        raise FileNotFoundError(
-            f"There are no parameters in {params}: nothing was scored on validation data to choose them by; load the "
-            "last ones, without best."
-        )
     if not params.is_dir():
-        raise FileNotFoundError(f"There are no parameters in {params}: the run is not finished; go on with --resume.")
+        why = "the run is not finished; go on with --resume."
+        if best and (folder / _FOLDERS[False]).is_dir():
+            why = "nothing was scored on validation data to choose them by; load the last ones, without best."
+        raise FileNotFoundError(f"There are no parameters in {params}: {why}")
     like = jax.eval_shape(lambda key: _evaluation_params(model, config, key), jax.random.key(0))
     with checkpoints(params) as saved:
         restored = saved.restore(like)
