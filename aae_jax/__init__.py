@@ -29,9 +29,11 @@ from aae_jax import (
     priors,
 )
 from aae_jax.configs import ModelConfig, build, load
+from aae_jax.epoch import Rows
 from aae_jax.keys import derive, row_keys
-from aae_jax.loop import Rows, TrainingConfig, fit
+from aae_jax.loop import fit
 from aae_jax.steps import algorithm, update
+from aae_jax.terms import TrainingConfig
 from aae_jax.types import (
     Algorithm,
     Batch,

@@ -1,111 +1,43 @@
 """The impure room: training from arrays on the device to a run folder, an epoch as a few calls of one executable."""
 
 import contextlib
-import dataclasses
 import functools
 import math
 import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
-from numbers import Integral
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from aae_jax import hosts, interrupts, parallel, runs
+from aae_jax import hosts, interrupts, parallel, runs, terms
 from aae_jax.checkpoints import Best, checkpoints
-from aae_jax.checks import check_choice, check_count, check_function, check_instance, check_number
+from aae_jax.checks import check_function
 from aae_jax.epoch import (
     Orders,
     Rows,
     Sums,
     bad_phase,
-    batch_of,
-    check_training_set,
     chunk,
     metric_shapes,
     no_sums,
     orders,
     seed_axes,
 )
-from aae_jax.feeds import Span, Stream, is_streamed, streamed_spans
+from aae_jax.feeds import Span, is_streamed, streamed_spans
 from aae_jax.keys import derive
 from aae_jax.progress import progress
+from aae_jax.terms import TrainingConfig
 from aae_jax.types import Algorithm, Params, TrainState
 
-__all__ = ["Rows", "TrainingConfig", "batch_of", "check", "fit"]
+__all__ = ["fit"]
 
 _CHUNK_SECONDS = 2.0
 """About how long the host leaves the device alone: rarely enough to cost nothing, often enough to stop and save."""
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingConfig:
-    """How long and on what terms to train."""
-
-    epochs: int
-    """Passes over the training images (for semi-supervised variants too: the labeled set does not count)."""
-    batch_size: int = 100
-    """Rows per step, over all devices together. The rest of an epoch that fills no batch is left out; each epoch has
-    an order of its own, so that no row is left out for long."""
-    seed: int | tuple[int, ...] = 0
-    """Of initial weights, order and noise. Several seeds are trained together, as one program."""
-    checkpoint_epochs: int = 10
-    """Epochs between two checkpoints; the last epoch always has one."""
-    checkpoint_minutes: float = 10.0
-    """Minutes after which there is a checkpoint within an epoch too."""
-    num_devices: int | None = None
-    """Devices that share the work: seeds, if there are as many, else the rows of each batch. None takes as many as
-    divide it."""
-    stream: Stream = "auto"
-    """Whether images go to the device a span of steps after another rather than all at once: "auto" does so from 2 GiB
-    on. The same rows in the same order; for one seed at a time."""
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "checkpoint_epochs"):
-            check_count(name, getattr(self, name))
-        if self.num_devices is not None:
-            check_count("num_devices", self.num_devices, expected=", or None for as many as divide the work")
-        # Infinite minutes are no checkpoints but those of epochs.
-        if self.checkpoint_minutes != math.inf:
-            check_number("checkpoint_minutes", self.checkpoint_minutes, "a number above 0", above=0)
-        if not self.seeds or not all(isinstance(seed, Integral) and 0 <= seed < 2**32 for seed in self.seeds):
-            raise ValueError(f"seed is {self.seed!r}; expected 0 to 2³² − 1, or a tuple of such numbers.")
-        if len({*self.seeds}) < len(self.seeds):
-            raise ValueError(f"seed is {self.seed}; expected seeds that differ.")
-        check_choice("stream", self.stream, get_args(Stream))
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """The seeds, one or several."""
-        return self.seed if isinstance(self.seed, tuple) else (self.seed,)
-
-
-def check(rows: Rows, config: TrainingConfig) -> parallel.Layout:
-    """What `fit` checks before it does anything; returns who is to do what.
-
-    Raises:
-        ValueError: see `fit`.
-    """
-    check_instance("rows", rows, Rows, "aae_jax.Rows(image, label)")
-    check_instance("config", config, TrainingConfig, "aae_jax.TrainingConfig")
-    for name, part in zip(rows._fields, rows, strict=True):
-        if part is not None and not hasattr(part, "dtype"):
-            raise ValueError(f"{name} is a {type(part).__name__}; expected an array of numpy or jax.")
-    check_training_set(rows, len(config.seeds), in_memory=not is_streamed(rows, config.stream))
-    if config.batch_size > len(rows.image):
-        raise ValueError(f"A batch of {config.batch_size} is larger than the training set of {len(rows.image)} rows.")
-    several = isinstance(config.seed, tuple)
-    if several and is_streamed(rows, config.stream):
-        raise ValueError(
-            f"{len(config.seeds)} seeds together would each read other images of a set that is streamed; train them "
-            "one at a time."
-        )
-    return parallel.layout(config.batch_size, len(config.seeds) if several else 0, config.num_devices)
 
 
 def fit(
@@ -149,7 +81,7 @@ def fit(
     check_function("make_algorithm", make_algorithm, "axis_name -> algorithm")
     if evaluate is not None:
         check_function("evaluate", evaluate, "(params, key) -> {name: []}")
-    layout = check(rows, config)
+    layout = terms.check(rows, config)
     num_rows, several, streamed = len(rows.image), isinstance(config.seed, tuple), is_streamed(rows, config.stream)
     algorithm = _traced_once(make_algorithm(layout.axis_name))
     over_seeds: Callable[..., Any] = jax.vmap if several else lambda function, **_: function
@@ -168,8 +100,7 @@ def fit(
         one = one._replace(labeled=one.labeled[0]) if one.labeled is not None and one.labeled.ndim == 2 else one
         alone = algorithm if layout.axis_name is None else make_algorithm(None)
         shapes = metric_shapes(alone, one, config.batch_size)
-        terms = {"seed": config.seed, "batch_size": config.batch_size, "rows": num_rows, "best": best}
-        _begin(folder, terms, begun=log.exists() or saved.newest() is not None, resume=resume)
+        terms.begin(folder, rows, config, best, begun=log.exists() or saved.newest() is not None, resume=resume)
         start = over_seeds(lambda key: (algorithm.init(key), no_sums(shapes)))
         restored = saved.restore(jax.eval_shape(start, init_key)) if resume else None
         done, (state, sums) = restored or (0, jax.jit(start)(init_key))
@@ -254,17 +185,6 @@ def fit(
                 raise _stopped(number, folder, done)
         saved.finish()
         return state
-
-
-def _begin(folder: Path, terms: dict[str, Any], *, begun: bool, resume: bool) -> None:
-    """Keeps the terms on which a run begins; on others than its own it does not go on."""
-    path = folder / "terms.json"
-    if not begun:
-        runs.write_json(path, terms)
-    elif not resume:
-        raise ValueError(f"A run has begun in {folder}: resume it (--resume), or choose another folder (--out).")
-    else:
-        runs.check_config(path, terms, resume=True)
 
 
 def _traced_once(algorithm: Algorithm) -> Algorithm:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aae_jax.evaluation import parzen
-from aae_jax.loop import progress
+from aae_jax.progress import progress
 from benchmarks import records, timing
 from benchmarks.records import Options
 from experiments import command_line

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import jax
 import numpy as np
 
-from aae_jax import ModelConfig, Rows, loop, neighbors
+from aae_jax import ModelConfig, Rows, epoch, neighbors, terms
 from aae_jax.checks import check_count
 from aae_jax.data import Dataset
 from aae_jax.evaluation import map_rows
@@ -86,7 +86,7 @@ class CategoryOptions(PaperOptions):
                     f"view_neighbors is {self.view_neighbors}; expected fewer than the {len(image)} training images."
                 )
             some = np.zeros((len(image), 1), np.int32)
-            loop.check(Rows(image, label, neighbors=some), self.training(self.all_seeds()))
+            terms.check(Rows(image, label, neighbors=some), self.training(self.all_seeds()))
 
     def views_neighbors(self) -> bool:
         """Whether any image is viewed in another's place."""
@@ -103,7 +103,7 @@ class CategoryOptions(PaperOptions):
         if not self.views_neighbors():
             return None
         image, label = dataset.train.image, dataset.train.label
-        images = loop.batch_of(Rows(image, label), np.arange(len(image))).image
+        images = epoch.batch_of(Rows(image, label), np.arange(len(image))).image
         images = jax.jit(partial(map_rows, neighbors.upright))(images)
         nearest = []
         with progress("nearest images", 0, len(images), unit="image") as bar:

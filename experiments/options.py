@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from aae_jax import ModelConfig, Rows, TrainingConfig, corruption, data, loop
+from aae_jax import ModelConfig, Rows, TrainingConfig, corruption, data, terms
 from aae_jax.checks import check_count, check_folder
 from aae_jax.data import Dataset
 from aae_jax.feeds import Stream
@@ -141,7 +141,7 @@ class Options:
             ValueError: if the data do not go with the options.
         """
         data.check_batch_size(dataset, self.batch_size)
-        loop.check(Rows(dataset.train.image, dataset.train.label), self.training(self.all_seeds()))
+        terms.check(Rows(dataset.train.image, dataset.train.label), self.training(self.all_seeds()))
         if len(dataset.validation.image) < 2:
             raise ValueError(
                 f"{dataset.name}: the validation split has {len(dataset.validation.image)} examples; expected 2 or "

@@ -21,10 +21,12 @@ __all__ = [
     "Metrics",
     "first_seed",
     "forget_failed_start",
+    "joined",
     "logs",
     "prediction_interval",
     "print_metrics",
     "run_seeds",
+    "seed_index",
     "seed_logs",
     "summarize",
     "text_of",
@@ -116,13 +118,13 @@ def first_seed(folder: Path) -> int:
     Raises:
         FileNotFoundError: if there is none.
     """
-    found = [_index_of(path) for path in folder.glob("evidence_*.npz")]
+    found = [seed_index(path) for path in folder.glob("evidence_*.npz")]
     if not found:
         raise FileNotFoundError(f"There is no evidence_0.npz or the like in {folder}: expected a finished run.")
     return min(found)
 
 
-def _index_of(path: Path) -> int:
+def seed_index(path: Path) -> int:
     """Of a seed, from the name of its evidence or its folder."""
     return int(path.stem.split("_")[1])
 
@@ -136,6 +138,47 @@ def summarize(of_seeds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
         values = [metrics[name] for metrics in of_seeds]
         result[name] = {"mean": statistics.fmean(values), "std": statistics.stdev(values), "values": values}
     return result
+
+
+def joined(finals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What several runs of other seeds have measured, as if they were one.
+
+    Args:
+        finals: each a `final.json`.
+
+    Raises:
+        ValueError: if they differ in more than their seeds, or these do not follow each other.
+    """
+    if len(finals) == 1:
+        return dict(finals[0])
+    finals = sorted(finals, key=lambda final: final["config"]["seed"])
+    seeds = [final["config"]["seed"] + index for final in finals for index in range(final["config"]["seeds"])]
+    if seeds != [*range(seeds[0], seeds[0] + len(seeds))]:
+        raise ValueError(f"The runs are of the seeds {seeds}; expected some that follow each other.")
+    several = {"seed": seeds[0], "seeds": len(seeds)}
+    one, *others = (
+        {"experiment": final["experiment"], "commit": final["commit"], **final["environment"], **final["config"]}
+        | several
+        for final in finals
+    )
+    differing = {name for other in others for name in {**one, **other} if one.get(name) != other.get(name)}
+    if differing:
+        raise ValueError(f"The runs differ in {', '.join(sorted(differing))}; expected other seeds alone.")
+    metrics = [values for final in finals for values in _of_seeds(final["metrics"])]
+    return {
+        **finals[0],
+        "config": {**finals[0]["config"], **several},
+        "metrics": summarize(metrics),
+        "diverged_seeds": [seed for final in finals for seed in final["diverged_seeds"]],
+        "command": " && ".join(final["command"] for final in finals),
+        **{name: round(sum(final[name] for final in finals), 2) for name in ("minutes", "training_minutes")},
+    }
+
+
+def _of_seeds(metrics: Mapping[str, Any]) -> list[dict[str, float]]:
+    """What `summarize` has made them of."""
+    values = {name: value["values"] if isinstance(value, dict) else [value] for name, value in metrics.items()}
+    return [dict(zip(values, of_seed, strict=True)) for of_seed in zip(*values.values(), strict=True)]
 
 
 def prediction_interval(values: Sequence[float], probability: float = 0.99) -> tuple[float, float]:
@@ -227,9 +270,9 @@ def seed_logs(folder: Path) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """The logs of a run, `{model: {"seed 3": lines of its metrics.jsonl, ...}}`, seeds in order, by their numbers."""
     first = runs.read_json(folder / "config.json")["seed"]
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for seed in sorted(folder.glob("seed_*"), key=_index_of):
+    for seed in sorted(folder.glob("seed_*"), key=seed_index):
         for path in sorted(seed.glob("*/metrics.jsonl")):
-            found.setdefault(path.parent.name, {})[f"seed {first + _index_of(seed)}"] = logs(path)
+            found.setdefault(path.parent.name, {})[f"seed {first + seed_index(seed)}"] = logs(path)
     return found
 
 

@@ -3,6 +3,7 @@
     python -m experiments.reproduce                                           # prints the tables
     python -m experiments.reproduce --run table2-100                          # runs an item's command
     python -m experiments.reproduce --record runs/semi_supervised             # keeps a finished run's small files
+    python -m experiments.reproduce --record runs/a runs/b runs/c             # of other seeds each, as one result
     python -m experiments.reproduce --write                                   # writes RESULTS.md and README.md
 
 Every number of ours comes from a `final.json` under experiments/results, which a run of committed code left and whose
@@ -14,13 +15,13 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
 from aae_jax import runs
 from aae_jax.checks import check_count, nearest
-from experiments import command_line
+from experiments import command_line, reports
 from experiments.items import ITEMS, Item
 from experiments.tables import RESULTS, headlines, inserted, markdown
 
@@ -49,10 +50,11 @@ class Config:
     """The run folder of the command that is run; by default runs/ITEM."""
     resume: bool = False
     """Go on with the run in that folder."""
-    record: Path | None = None
-    """Keep the small files of a finished run in experiments/results."""
+    record: tuple[Path, ...] = ()
+    """Keep the small files of a finished run in experiments/results; those of several as one result, if they differ in
+    their seeds alone."""
     name: str | None = None
-    """Of the results folder that is recorded; by default that of the run folder."""
+    """Of the results folder that is recorded; by default that of the (first) run folder."""
     write: bool = False
     """Write RESULTS.md, and the table of the README."""
 
@@ -65,8 +67,8 @@ def main(config: Config) -> None:
     _check(config)
     if config.run is not None:
         _run(config)
-    elif config.record is not None:
-        print(record(config.record, config.name or config.record.resolve().name))
+    elif config.record:
+        print(record(config.record, config.name or config.record[0].resolve().name))
     elif config.write:
         (ROOT / "RESULTS.md").write_text(markdown())
         README.write_text(inserted(README.read_text(), BEGIN, END, headlines()))
@@ -78,7 +80,7 @@ def main(config: Config) -> None:
 def _check(config: Config) -> None:
     """Checks the options before anything is done, and that they ask for one thing."""
     check_count("seeds", config.seeds)
-    asked = [name for name in ("run", "record", "write") if getattr(config, name) not in (None, False)]
+    asked = [name for name in ("run", "record", "write") if getattr(config, name) not in (None, False, ())]
     if len(asked) > 1:
         raise ValueError(f"The options {' and '.join(asked)} were given; expected one of them at a time.")
     if config.run is not None and config.run not in ITEMS:
@@ -119,25 +121,46 @@ def command(item: Item, options: Mapping[str, Any]) -> list[str]:
     return words
 
 
-def record(folder: Path, name: str) -> Path:
-    """Keeps what a finished run has measured, drawn, and has as evidence, without the places of this machine.
+def record(folders: Sequence[Path], name: str) -> Path:
+    """Keeps what finished runs have measured, drawn, and have as evidence, without the places of this machine.
 
     Args:
-        folder: of the run.
+        folders: of a run, or of several that differ in their seeds alone.
         name: of the folder in experiments/results.
 
     Returns:
         That folder.
 
     Raises:
-        FileNotFoundError: if the run is not finished.
-        ValueError: if the run's code was not committed, its `final.json` is none, or `name` is a path.
+        FileNotFoundError: if a run is not finished.
+        ValueError: if a run's code was not committed, its `final.json` is none, the runs differ in more than their
+            seeds, or `name` is a path.
     """
     if not name or Path(name).name != name or name == "..":
         raise ValueError(f"name is {name!r}; expected the name of a folder, without a path.")
     kept = RESULTS / name
-    if kept.resolve() == folder.resolve():
-        raise ValueError(f"{folder} is where results are kept; expected the folder of a run.")
+    if kept.resolve() in [folder.resolve() for folder in folders]:
+        raise ValueError(f"{kept} is where results are kept; expected the folder of a run.")
+    finals = [_finished(folder) for folder in folders]
+    final = reports.joined(finals)
+    # Whole before it takes the place of what is there.
+    new = RESULTS / f".{name}"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    for folder, own in zip(folders, finals, strict=True):
+        before = own["config"]["seed"] - final["config"]["seed"]
+        for path in folder.glob("evidence_*.npz"):
+            shutil.copyfile(path, new / f"evidence_{before + reports.seed_index(path)}.npz")
+        for path in folder.glob("*.png"):
+            after = f"_seed_{own['config']['seed']}" if before else ""
+            shutil.copyfile(path, new / f"{path.stem}{after}.png")
+    runs.write_json(new / "final.json", final)
+    shutil.rmtree(kept, ignore_errors=True)
+    return new.rename(kept)
+
+
+def _finished(folder: Path) -> dict[str, Any]:
+    """The `final.json` of a run that can be recorded, without the places of this machine."""
     final = runs.read_json(folder / "final.json")
     missing = [name for name in ("commit", "dirty") if not isinstance(final, dict) or name not in final]
     if missing:
@@ -148,21 +171,12 @@ def record(folder: Path, name: str) -> Path:
             f"The run in {folder} is of code that was not committed, or of several commits "
             f"({', '.join(map(str, commits))}); run it again from one."
         )
+    if not any(folder.glob("evidence_*.npz")):
+        raise ValueError(f"There is no evidence in {folder}; expected what a finished experiment leaves.")
     final["config"] = {option: value for option, value in final["config"].items() if option not in PLACES}
     final["config"]["dataset"] = Path(final["config"]["dataset"]).name
     final["command"] = runs.without_options(final["command"], PLACES - {"resume"}, {"resume"})
-    evidence = sorted(folder.glob("evidence_*.npz"))
-    if not evidence:
-        raise ValueError(f"There is no evidence in {folder}; expected what a finished experiment leaves.")
-    # Whole before it takes the place of what is there.
-    new = RESULTS / f".{name}"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    for path in [*evidence, *folder.glob("*.png")]:
-        shutil.copyfile(path, new / path.name)
-    runs.write_json(new / "final.json", final)
-    shutil.rmtree(kept, ignore_errors=True)
-    return new.rename(kept)
+    return final
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from aae_jax import Rows, TrainingConfig, algorithm, build, configs, fit, row_keys, runs
+from aae_jax import Rows, TrainingConfig, algorithm, build, configs, fit, row_keys, runs, terms
 from aae_jax.adapters import population_moments
 from aae_jax.certificates import certificate
 from aae_jax.checkpoints import best_params
 from aae_jax.configs import ModelConfig
 from aae_jax.data import Dataset, Split
+from aae_jax.epoch import batch_of
 from aae_jax.evaluation import head_rule
-from aae_jax.loop import batch_of, check
 from aae_jax.types import Batch, Codes, Corruption, Keys, Model, Params
 from experiments import reports
 from experiments.optimizers import OptimizersOf
@@ -129,7 +129,7 @@ def train(
         None if chosen is None else chosen.astype(np.int32),
         neighbors,
     )
-    check(rows, job.training)
+    terms.check(rows, job.training)
     reports.forget_failed_start(folder)
     runs.check_config(folder / "config.json", job, resume=resume)
     steps_per_epoch = len(rows.image) // job.training.batch_size
@@ -201,9 +201,9 @@ def train_model(
         neighbors: see `train`.
         scores: see `train`.
     """
-    terms = config.training(config.all_seeds(), epochs)
-    seeds = terms.seeds
-    job = Job(experiment, config.dataset, model_config, terms, config.settings())
+    training = config.training(config.all_seeds(), epochs)
+    seeds = training.seeds
+    job = Job(experiment, config.dataset, model_config, training, config.settings())
     folders = [config.out / f"seed_{index}" / name for index in range(len(seeds))]
     together = config.out / "seeds" / name if len(seeds) > 1 else folders[0]
     trained = train(
@@ -220,7 +220,7 @@ def train_model(
     )
     for index, (of_seed, folder) in enumerate(zip(trained, folders, strict=True)):
         if together != folder:
-            own = dataclasses.replace(job, training=dataclasses.replace(terms, seed=seeds[index]))
+            own = dataclasses.replace(job, training=dataclasses.replace(training, seed=seeds[index]))
             runs.write_json(folder / "config.json", own)
             lines = reports.logs(together / "metrics.jsonl")
             of_lines = [{k: v[index] if isinstance(v, list) else v for k, v in line.items()} for line in lines]

@@ -35,9 +35,10 @@ ARROWS = {
     "progress": {"hosts"},
     "epoch": {"types", "checks", "keys", "data", "parallel"},
     "feeds": {"epoch", "data"},
+    "terms": {"checks", "epoch", "feeds", "parallel", "runs"},
     "loop": {
-        *("types", "checks", "keys", "epoch", "feeds", "parallel", "checkpoints", "runs", "interrupts", "hosts"),
-        "progress",
+        *("types", "checks", "keys", "epoch", "feeds", "terms", "parallel", "checkpoints", "runs", "interrupts"),
+        *("hosts", "progress"),
     },
     "configs": {
         *("types", "checks", "losses", "priors", "heads", "likelihoods", "corruption", "networks", "models"),

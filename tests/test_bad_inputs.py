@@ -62,7 +62,7 @@ TAKES_WHAT_COMES = {
     # Elementwise functions of any scores.
     *("losses.minimax_generator_loss", "losses.non_saturating_generator_loss"),
     # Given by `fit` alone, after its checks.
-    *("loop.batch_of", "progress.progress", "parallel.compiled", "parallel.first_row", "parallel.over_seeds"),
+    *("terms.begin", "progress.progress", "parallel.compiled", "parallel.first_row", "parallel.over_seeds"),
     *("parallel.here", "parallel.own_rows", "parallel.placed", "checkpoints.best_params", "checkpoints.digests"),
     *("runs.machine", "hosts.agreed", "hosts.ending_together", "hosts.from_first", "hosts.is_first"),
     *("hosts.own_folder", "hosts.wait"),
@@ -70,7 +70,7 @@ TAKES_WHAT_COMES = {
 MODULES = (
     *("priors", "losses", "heads", "likelihoods", "corruption", "keys", "networks", "phases", "wiring", "games"),
     *("models", "steps", "adapters", "certificates", "parallel", "evaluation", "data", "configs", "runs", "loop"),
-    *("checkpoints", "hosts", "progress"),
+    *("terms", "checkpoints", "hosts", "progress"),
 )
 
 

@@ -436,11 +436,11 @@ def test_the_parameters_of_the_best_epoch_are_kept(rows, tmp_path):
 
 def test_bytes_become_fractions_and_floats_stay():
     image = np.array([[0], [51], [255]], np.uint8)
-    batch = loop.batch_of(Rows(jnp.asarray(image), jnp.arange(3)), jnp.array([2, 1]))
+    batch = epoch.batch_of(Rows(jnp.asarray(image), jnp.arange(3)), jnp.array([2, 1]))
     # 255 / 255 = 1 and 51 / 255 = 0.2
     np.testing.assert_allclose(batch.image, [[1.0], [0.2]], rtol=1e-6)
     assert batch.label.tolist() == [2, 1]
-    table = loop.batch_of(Rows(jnp.array([[-3.0]]), jnp.array([-1])), jnp.array([0]))
+    table = epoch.batch_of(Rows(jnp.array([[-3.0]]), jnp.array([-1])), jnp.array([0]))
     assert table.image.tolist() == [[-3.0]]
 
 
@@ -449,14 +449,14 @@ def test_each_row_has_one_of_its_neighbors_beside_it():
     near = Rows(image, jnp.full(40, -1), neighbors=(jnp.arange(40)[:, None] + jnp.array([1, 2, 3])) % 40)
     indices = jnp.tile(jnp.array([7, 38]), 300)
     keys = row_keys(jax.random.key(0), 0, 600)
-    batch = loop.batch_of(near, indices, keys=keys)
+    batch = epoch.batch_of(near, indices, keys=keys)
     ahead = (np.asarray(batch.neighbor) - np.asarray(batch.image))[:, 0] % 40
     # Each with probability 1/3: 200 ± 11.5 of 600.
     assert {*ahead} == {1, 2, 3} and all(150 < (ahead == number).sum() < 250 for number in (1, 2, 3))
     # A row's neighbor does not depend on which rows share the batch with it, or on which device.
-    half = loop.batch_of(near, indices[300:], keys=row_keys(jax.random.key(0), 0, 300, first_row=300))
+    half = epoch.batch_of(near, indices[300:], keys=row_keys(jax.random.key(0), 0, 300, first_row=300))
     np.testing.assert_array_equal(half.neighbor, batch.neighbor[300:])
-    assert loop.batch_of(near, indices).neighbor is None
+    assert epoch.batch_of(near, indices).neighbor is None
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_of_the_runs_with_a_picture_that_with_most_items_is_shown(tmp_path, monk
 def test_a_run_of_uncommitted_code_is_not_recorded(tmp_path):
     (tmp_path / "final.json").write_text(json.dumps({"dirty": True, "commit": "0" * 40}))
     with pytest.raises(ValueError, match="not committed"):
-        reproduce.record(tmp_path, "never")
+        reproduce.record([tmp_path], "never")
     assert not (RESULTS / "never").exists()
 
 
@@ -121,7 +121,7 @@ def test_what_is_recorded_takes_no_other_folders_place(tmp_path, monkeypatch):
     (tmp_path / "results" / "one" / "final.json").write_text("{}")
     for folder, name in ((tmp_path, ".."), (tmp_path / "results" / "one", "one")):
         with pytest.raises(ValueError, match=r"expected the (name of a folder|folder of a run)"):
-            reproduce.record(folder, name)
+            reproduce.record([folder], name)
     assert (tmp_path / "results" / "one" / "final.json").exists()
 
 
@@ -140,12 +140,70 @@ def test_places_of_a_machine_are_not_recorded(tmp_path, monkeypatch):
     (tmp_path / "final.json").write_text(json.dumps(final))
     for name in ("evidence_0.npz", "errors.png", "samples.png"):
         (tmp_path / name).touch()
-    kept = json.loads((reproduce.record(tmp_path, "one") / "final.json").read_text())
+    kept = json.loads((reproduce.record([tmp_path], "one") / "final.json").read_text())
     assert kept["config"] == {"seed": 1, "dataset": "own.npz"}
     assert kept["command"] == "python -m experiments.clustering --seed 1 --epochs 2"
     assert {path.name for path in (tmp_path / "results" / "one").iterdir()} == {
         *("final.json", "evidence_0.npz", "errors.png", "samples.png")
     }
+
+
+def run_of_seeds(folder, seed, values, **changes):
+    """A finished run of one seed or several, with evidence that tells which."""
+    folder.mkdir()
+    of_seeds = [{"error": value} for value in values]
+    final = {
+        "experiment": "clustering",
+        "config": {"seed": seed, "seeds": len(values), "dataset": "mnist", "epochs": 2, "out": str(folder)},
+        "metrics": reports.summarize(of_seeds),
+        "diverged_seeds": [],
+        "environment": {"cores": 2},
+        "minutes": 1.5,
+        "training_minutes": 1.25,
+        "dirty": False,
+        "commit": "0" * 40,
+        "command": f"python -m experiments.clustering --seed {seed}",
+    }
+    (folder / "final.json").write_text(json.dumps({**final, **changes}))
+    for index, value in enumerate(values):
+        np.savez(folder / f"evidence_{index}.npz", error=value)
+    (folder / "errors.png").write_text(f"errors of {seed}")
+    return folder
+
+
+def test_runs_of_other_seeds_are_recorded_as_one_result(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "RESULTS", tmp_path / "results")
+    later, first = run_of_seeds(tmp_path / "a", 4, [0.3]), run_of_seeds(tmp_path / "b", 2, [0.1, 0.5])
+    kept = reproduce.record([later, first], "one")
+    final = json.loads((kept / "final.json").read_text())
+    assert (final["config"]["seed"], final["config"]["seeds"]) == (2, 3)
+    found = final["metrics"]["error"]
+    # (0.1 + 0.5 + 0.3) / 3, and √((0.2² + 0.2² + 0) / 2).
+    assert found == {"mean": pytest.approx(0.3), "std": pytest.approx(0.2), "values": [0.1, 0.5, 0.3]}
+    assert (final["minutes"], final["training_minutes"]) == (3.0, 2.5)
+    assert final["command"].split(" && ") == [f"python -m experiments.clustering --seed {seed}" for seed in (2, 4)]
+    for index, value in enumerate(found["values"]):
+        with np.load(kept / f"evidence_{index}.npz") as evidence:
+            assert evidence["error"] == value
+    assert (kept / "errors.png").read_text() == "errors of 2"
+    assert (kept / "errors_seed_4.png").read_text() == "errors of 4"
+
+
+@pytest.mark.parametrize(
+    ("seed", "changes", "message"),
+    [
+        (0, {}, r"of the seeds \[0, 0\]; expected some that follow"),
+        (2, {}, r"of the seeds \[0, 2\]; expected some that follow"),
+        (1, {"environment": {"cores": 1}}, "differ in cores; expected other seeds alone"),
+        (1, {"commit": "1" * 40}, "differ in commit; expected other seeds alone"),
+    ],
+)
+def test_runs_that_differ_in_more_than_seeds_are_not_one_result(tmp_path, monkeypatch, seed, changes, message):
+    monkeypatch.setattr(reproduce, "RESULTS", tmp_path / "results")
+    folders = [run_of_seeds(tmp_path / "a", 0, [0.3]), run_of_seeds(tmp_path / "b", seed, [0.1], **changes)]
+    with pytest.raises(ValueError, match=message):
+        reproduce.record(folders, "one")
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize("folder", sorted(RESULTS.glob("prior_matching*")), ids=lambda folder: folder.name)

@@ -12,7 +12,7 @@ import optax
 import scipy.io
 
 import aae_jax
-from aae_jax import ModelConfig, Rows, TrainingConfig, algorithm, build, configs, data, evaluation, fit, loop, runs
+from aae_jax import ModelConfig, Rows, TrainingConfig, algorithm, build, configs, data, evaluation, fit, runs
 from aae_jax.checkpoints import checkpoints
 from aae_jax.data import Dataset, Split
 from aae_jax.data.formats import read_idx, read_mat
@@ -1094,7 +1094,7 @@ def begun(**changes):
 
 
 def rows(**changes):
-    return lambda: loop.check(SET._replace(**changes), TrainingConfig(**TERMS))
+    return lambda: terms.check(SET._replace(**changes), TrainingConfig(**TERMS))
 
 
 def terms(rule, *words, **options):
@@ -1124,10 +1124,10 @@ TRAINING_CASES = [
         },
     ),
     *cases(
-        "loop.check",
+        "terms.check",
         {
-            "rows": (lambda: loop.check(FLOATS, TrainingConfig(**TERMS)), "rows is", "expected a Rows"),
-            "a config": (lambda: loop.check(SET, {"epochs": 1}), "config is {'epochs': 1}", "a TrainingConfig"),
+            "rows": (lambda: terms.check(FLOATS, TrainingConfig(**TERMS)), "rows is", "expected a Rows"),
+            "a config": (lambda: terms.check(SET, {"epochs": 1}), "config is {'epochs': 1}", "a TrainingConfig"),
             "images an array": (rows(image=FLOATS[..., None].tolist()), "image is a list", "an array"),
             "images divided": (
                 rows(image=BYTES[..., None].astype(np.float32)),
@@ -1154,17 +1154,17 @@ TRAINING_CASES = [
                 "a known label",
             ),
             "a batch": (
-                lambda: loop.check(SET, TrainingConfig(epochs=1, batch_size=51)),
+                lambda: terms.check(SET, TrainingConfig(epochs=1, batch_size=51)),
                 "batch of 51",
                 "training set of 50",
             ),
             "devices that divide": (
-                lambda: loop.check(SET, TrainingConfig(epochs=1, batch_size=10, num_devices=4)),
+                lambda: terms.check(SET, TrainingConfig(epochs=1, batch_size=10, num_devices=4)),
                 "10 cannot be shared by 4",
                 "8 and 12",
             ),
             "one seed of a stream": (
-                lambda: loop.check(SET, TrainingConfig(epochs=1, batch_size=10, seed=(0, 1), stream="yes")),
+                lambda: terms.check(SET, TrainingConfig(epochs=1, batch_size=10, seed=(0, 1), stream="yes")),
                 "2 seeds together",
                 "one at a time",
             ),
