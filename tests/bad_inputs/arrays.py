@@ -12,7 +12,7 @@ import optax
 import scipy.io
 
 import aae_jax
-from aae_jax import ModelConfig, Rows, TrainingConfig, algorithm, build, configs, data, evaluation, fit, runs
+from aae_jax import ModelConfig, Rows, TrainingConfig, algorithm, build, configs, data, evaluation, fit, runs, terms
 from aae_jax.checkpoints import checkpoints
 from aae_jax.data import Dataset, Split
 from aae_jax.data.formats import read_idx, read_mat
@@ -1097,7 +1097,7 @@ def rows(**changes):
     return lambda: terms.check(SET._replace(**changes), TrainingConfig(**TERMS))
 
 
-def terms(rule, *words, **options):
+def told(rule, *words, **options):
     return {rule: (lambda: TrainingConfig(**{**TERMS, **options}), *words)}
 
 
@@ -1107,20 +1107,20 @@ TRAINING_CASES = [
     *cases(
         "TrainingConfig",
         {
-            **terms("epochs >= 1", "epochs is 0", "integer ≥ 1", epochs=0),
-            **terms("epochs whole", "epochs is 2.5", "integer ≥ 1", epochs=2.5),
-            **terms("batch size >= 1", "batch_size is -1", "integer ≥ 1", batch_size=-1),
-            **terms("batch size a number", "batch_size is '10'", "integer ≥ 1", batch_size="10"),
-            **terms("seed >= 0", "seed is -1", "expected 0 to 2³² − 1", seed=-1),
-            **terms("seed of 32 bits", "seed is 4294967296", "expected 0 to 2³² − 1", seed=2**32),
-            **terms("seed whole", "seed is 0.5", "expected 0 to 2³² − 1", seed=0.5),
-            **terms("some seed", "seed is ()", "expected 0 to 2³² − 1", seed=()),
-            **terms("seeds differ", "seed is (1, 1)", "seeds that differ", seed=(1, 1)),
-            **terms("checkpoint epochs >= 1", "checkpoint_epochs is 0", "integer ≥ 1", checkpoint_epochs=0),
-            **terms("checkpoint minutes > 0", "checkpoint_minutes is 0", "number above 0", checkpoint_minutes=0),
-            **terms("minutes no NaN", "checkpoint_minutes is nan", "number above 0", checkpoint_minutes=math.nan),
-            **terms("devices >= 1", "num_devices is 0", "None for as many", num_devices=0),
-            **terms("stream by name", "stream is 'yess'", "Did you mean 'yes'?", stream="yess"),
+            **told("epochs >= 1", "epochs is 0", "integer ≥ 1", epochs=0),
+            **told("epochs whole", "epochs is 2.5", "integer ≥ 1", epochs=2.5),
+            **told("batch size >= 1", "batch_size is -1", "integer ≥ 1", batch_size=-1),
+            **told("batch size a number", "batch_size is '10'", "integer ≥ 1", batch_size="10"),
+            **told("seed >= 0", "seed is -1", "expected 0 to 2³² − 1", seed=-1),
+            **told("seed of 32 bits", "seed is 4294967296", "expected 0 to 2³² − 1", seed=2**32),
+            **told("seed whole", "seed is 0.5", "expected 0 to 2³² − 1", seed=0.5),
+            **told("some seed", "seed is ()", "expected 0 to 2³² − 1", seed=()),
+            **told("seeds differ", "seed is (1, 1)", "seeds that differ", seed=(1, 1)),
+            **told("checkpoint epochs >= 1", "checkpoint_epochs is 0", "integer ≥ 1", checkpoint_epochs=0),
+            **told("checkpoint minutes > 0", "checkpoint_minutes is 0", "number above 0", checkpoint_minutes=0),
+            **told("minutes no NaN", "checkpoint_minutes is nan", "number above 0", checkpoint_minutes=math.nan),
+            **told("devices >= 1", "num_devices is 0", "None for as many", num_devices=0),
+            **told("stream by name", "stream is 'yess'", "Did you mean 'yes'?", stream="yess"),
         },
     ),
     *cases(
