@@ -49,6 +49,7 @@ VIEWS = {"width": 400, "view_amount": 1.0, "view_neighbors": 0, "view_balance": 
 WITH_SQUARE = {**VIEWS, "view_stretch": 0.3, "view_cutout": 10, "view_rate": 0.1, "batch_norm": "encoder"}
 UNLABELED = {"view_cutout": 0, "noise_std": 0.0, "dropout": 0.2}
 STRETCHED = {**VIEWS, "view_stretch": 0.3, "view_rate": 0.003, "view_cutout": 0, "constant_view_rate": False}
+CODE_5 = {"code_size": 5, "reconstruction_rate": 0.02, "game_rate": 0.1, "width": 1000}
 CODE_6 = {"code_size": 6, "reconstruction_rate": 0.05, "game_rate": 0.3, "batch_norm": "autoencoder"}
 ITEMS = {
     **{
@@ -59,15 +60,15 @@ ITEMS = {
             "377.5 ± 3.6 (1henrypage)",
             "likelihood",
             "aae/log_likelihood",
-            {"samples": 10_000, "game_delay": 0, "refine_epochs": 0, **options},
+            {"samples": 10_000, "refine_epochs": 0, **options},
         )
         for name, words, options in (
             ("", "", {"code_size": 8, "batch_norm": "none"}),
-            ("-code-5", ", a code of 5", {"code_size": 5, "reconstruction_rate": 0.02, "batch_norm": "none"}),
+            ("-code-5", ", a code of 5", {**CODE_5, "batch_norm": "none"}),
             (
                 "-normalized",
                 ", a code of 5, batch norm in encoder and decoder",
-                {"code_size": 5, "reconstruction_rate": 0.02, "batch_norm": "autoencoder"},
+                {**CODE_5, "batch_norm": "autoencoder"},
             ),
             (
                 "-code-6",
@@ -75,9 +76,9 @@ ITEMS = {
                 {**CODE_6, "width": 500},
             ),
             (
-                "-game",
-                ", a code of 6, batch norm in encoder and decoder, faster still, the game for longer",
-                {**CODE_6, "width": 1000, "drops": [60, 85], "game_delay": 25},
+                "-refined",
+                ", a code of 6, batch norm in encoder and decoder, faster still, half the width, refined",
+                {**CODE_6, "width": 500, "refine_epochs": 32},
             ),
         )
     },
