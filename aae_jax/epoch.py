@@ -93,6 +93,8 @@ def check_training_set(rows: Rows, num_seeds: int, *, in_memory: bool) -> None:
         raise ValueError(f"images have shape {np.shape(image)}; expected [N, H, W, C], or [N, D] of a table.")
     if image.dtype != jnp.uint8 and not jnp.issubdtype(image.dtype, jnp.floating):
         raise ValueError(f"images are {image.dtype}; expected uint8 in 0 to 255, or floats.")
+    if not len(image):
+        raise ValueError(f"images have shape {np.shape(image)}; expected some rows.")
     _check_of_seeds("label", label, num_seeds, least=-1)
     if np.shape(label)[-1] != len(image):
         raise ValueError(f"label has shape {np.shape(label)}; expected one for each of {len(image)} images.")
@@ -285,7 +287,7 @@ def metric_shapes(algorithm: Algorithm, rows: Rows, num_rows: int) -> Metrics:
         batch = batch_of(rows, indices, None if rows.labeled is None else indices, keys)
         return algorithm.step(algorithm.init(key), keys, batch)[1]
 
-    return jax.eval_shape(one_step, jax.random.key(0), rows)
+    return jax.eval_shape(one_step, jax.random.key(0, impl="threefry2x32"), rows)
 
 
 def no_sums(shapes: Metrics) -> Sums:

@@ -32,7 +32,7 @@ from aae_jax.feeds import Span, is_streamed, streamed_spans
 from aae_jax.keys import derive
 from aae_jax.progress import progress
 from aae_jax.terms import TrainingConfig
-from aae_jax.types import Algorithm, Params, TrainState
+from aae_jax.types import Algorithm, Metrics, Params, TrainState
 
 __all__ = ["fit"]
 
@@ -73,7 +73,8 @@ def fit(
     Raises:
         ValueError: for rows that do not fit together or are not finite, a batch larger than the training set, a folder
             that cannot be written, a folder in which a run has begun (without `resume`, or one of another seed, batch
-            size, number of rows or `best`), or devices that do not divide the batch.
+            size, number of rows or `best`), or devices that do not divide the batch; if an optimizer's state holds a
+            typed key, or `evaluate` gives what the log has already.
         FloatingPointError: at the first non-finite loss; names its phase, epoch and step. `bad_batch.json` says which
             rows it was of. Of several seeds: when the last one has diverged.
         Stopped: after a signal, once a checkpoint is written.
@@ -85,10 +86,20 @@ def fit(
     num_rows, several, streamed = len(rows.image), isinstance(config.seed, tuple), is_streamed(rows, config.stream)
     algorithm = _traced_once(make_algorithm(layout.axis_name))
     over_seeds: Callable[..., Any] = jax.vmap if several else lambda function, **_: function
-    roots = jax.vmap(jax.random.key)(np.array(config.seeds, np.uint32)) if several else jax.random.key(config.seeds[0])
+    # The implementation under which a row's noise does not depend on the batch, whatever JAX's default is.
+    root = functools.partial(jax.random.key, impl="threefry2x32")
+    roots = jax.vmap(root)(np.array(config.seeds, np.uint32)) if several else root(config.seeds[0])
     init_key, run_key, evaluation_key = (derive(roots, name) for name in ("init", "run", "evaluation"))
     steps_per_epoch = num_rows // config.batch_size
     num_steps = config.epochs * steps_per_epoch
+    one = rows._replace(label=rows.label[0]) if rows.label.ndim == 2 else rows
+    one = one._replace(labeled=one.labeled[0]) if one.labeled is not None and one.labeled.ndim == 2 else one
+    shapes = metric_shapes(algorithm if layout.axis_name is None else make_algorithm(None), one, config.batch_size)
+    start = over_seeds(lambda key: (algorithm.init(key), no_sums(shapes)))
+    judge = evaluate and jax.jit(over_seeds(evaluate))
+    start_shapes = jax.eval_shape(start, init_key)
+    scores = jax.eval_shape(judge, start_shapes[0].params, evaluation_key) if judge else {}
+    _check_state_and_log(start_shapes[0], shapes, scores, best)
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(hosts.ending_together(interrupts.Stopped, FloatingPointError))
@@ -96,13 +107,8 @@ def fit(
         log = folder / "metrics.jsonl"
         stack.enter_context(runs.lock(folder))
         saved = stack.enter_context(checkpoints(folder / "checkpoints"))
-        one = rows._replace(label=rows.label[0]) if rows.label.ndim == 2 else rows
-        one = one._replace(labeled=one.labeled[0]) if one.labeled is not None and one.labeled.ndim == 2 else one
-        alone = algorithm if layout.axis_name is None else make_algorithm(None)
-        shapes = metric_shapes(alone, one, config.batch_size)
         terms.begin(folder, rows, config, best, begun=log.exists() or saved.newest() is not None, resume=resume)
-        start = over_seeds(lambda key: (algorithm.init(key), no_sums(shapes)))
-        restored = saved.restore(jax.eval_shape(start, init_key)) if resume else None
+        restored = saved.restore(start_shapes) if resume else None
         done, (state, sums) = restored or (0, jax.jit(start)(init_key))
         (done,), (state, sums) = hosts.agreed(done), hosts.from_first((state, sums))
         lines = runs.cut_lines(log, done // steps_per_epoch)
@@ -115,12 +121,8 @@ def fit(
             donate_argnums=(0, 1),
             in_axes=(0, 0, seed_axes(rows), 0, 0, None, None) if several else None,
         )
-        judge = evaluate and jax.jit(over_seeds(evaluate))
         keeper = None
         if best is not None:
-            known = [*shapes, *(jax.eval_shape(judge, state.params, evaluation_key) if judge else ())]
-            if best not in known:
-                raise ValueError(f"best is {best!r}; expected one of {', '.join(known)}.")
             kept = stack.enter_context(checkpoints(folder / "best", kept=1))
             keeper = Best(kept, jax.eval_shape(lambda: state.params), (line[best] for line in lines))
         num_labeled = 0 if one.labeled is None else len(one.labeled)
@@ -185,6 +187,19 @@ def fit(
                 raise _stopped(number, folder, done)
         saved.finish()
         return state
+
+
+def _check_state_and_log(state: TrainState, metrics: Metrics, scores: Metrics, best: str | None) -> None:
+    """Checks what `fit` is to save and to log, from their shapes."""
+    if any(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in jax.tree.leaves(state)):
+        raise ValueError(
+            "The state of an optimizer holds a typed key, which checkpoints cannot; expected arrays of numbers: give "
+            "it jax.random.PRNGKey(seed)."
+        )
+    if taken := {*scores} & {"epoch", "step", "seconds", *metrics}:
+        raise ValueError(f"evaluate gives {sorted(taken)}, which the log has already; expected other names.")
+    if best is not None and best not in (known := [*metrics, *scores]):
+        raise ValueError(f"best is {best!r}; expected one of {', '.join(known)}.")
 
 
 def _traced_once(algorithm: Algorithm) -> Algorithm:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from aae_jax.checks import check_axes, check_function, check_integers, check_number
+from aae_jax.checks import check_axes, check_floats, check_function, check_image, check_integers, check_number
 
 __all__ = [
     "bernoulli_nll",
@@ -53,6 +53,7 @@ def bernoulli_nll(logits: jax.Array, image: jax.Array) -> jax.Array:
         1.3863
     """
     _check_same_shape("logits", logits, "image", image)
+    check_image("image", image)
     return optax.sigmoid_binary_cross_entropy(logits, image).sum()
 
 
@@ -72,6 +73,7 @@ def gaussian_nll(mean: jax.Array, image: jax.Array, std: jax.Array | float = 1.0
     """
     _check_same_shape("mean", mean, "image", image)
     _check_broadcasts("std", std, "image", image)
+    check_image("image", image)
     return -gaussian_log_density(image, mean, 2.0 * jnp.log(std))
 
 
@@ -94,6 +96,7 @@ def half_squared_error(prediction: jax.Array, image: jax.Array) -> jax.Array:
         Makhzani et al., "Adversarial Autoencoders", 2016, appendix A.2.1.
     """
     _check_same_shape("prediction", prediction, "image", image)
+    check_image("image", image)
     return 0.5 * jnp.square(prediction - image).sum()
 
 
@@ -119,6 +122,8 @@ def categorical_cross_entropy(logits: jax.Array, label: jax.Array) -> jax.Array:
     check_axes("label", label, "[]")
     check_integers("label", label)
     (num_classes,) = logits.shape
+    # The number of classes may not fit the label's own type.
+    label = jnp.asarray(label, jnp.int32)
     nll = -jax.nn.log_softmax(logits)[jnp.clip(label, 0, num_classes - 1)]
     return jnp.where(label < 0, 0.0, jnp.where(label < num_classes, nll, jnp.nan))
 
@@ -213,6 +218,7 @@ def kl_to_standard_normal(mean: jax.Array, log_variance: jax.Array) -> jax.Array
         Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, appendix B.
     """
     _check_same_shape("mean", mean, "log_variance", log_variance)
+    check_floats("mean", mean)
     # expm1(v) − v: near the prior, exp(v) − 1 − v would lose all digits of a small divergence.
     return 0.5 * (jnp.expm1(log_variance) - log_variance + jnp.square(mean)).sum()
 
@@ -260,12 +266,13 @@ def kl_divergence(p: jax.Array, q: jax.Array) -> jax.Array:
         >>> round(float(divergence), 4)
         0.6931
     """
-    p, q = jnp.asarray(p), jnp.asarray(q)
+    p, q = (jnp.asarray(part, jnp.result_type(part, float)) for part in (p, q))
     _check_same_shape("p", p, "q", q)
     check_axes("p", p, "[K]")
     # Subnormal numbers count as zero: they weigh nothing, and processors flush them, or their half, to zero at will.
     # The inner where keeps log 0 out of the branch that is not taken, whose gradient would else be NaN.
-    some = p > 2 * jnp.finfo(p.dtype).tiny
+    # NaN is not less than anything, and has to come through.
+    some = ~(p <= 2 * jnp.finfo(p.dtype).tiny)
     return jnp.where(some, p * (jnp.log(jnp.where(some, p, 1.0)) - jnp.log(jnp.where(some, q, 1.0))), 0.0).sum()
 
 
@@ -341,6 +348,7 @@ def repulsion(cluster_heads: jax.Array, eta: float) -> jax.Array:
         2.0
     """
     check_axes("cluster_heads", cluster_heads, "[K, Z]")
+    check_floats("cluster_heads", cluster_heads)
     if not isinstance(eta, jax.Array):
         check_number("eta", eta, "a distance above 0", above=0)
     squared = jnp.square(cluster_heads[:, None] - cluster_heads).sum(-1)

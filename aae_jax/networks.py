@@ -53,8 +53,9 @@ class _Normalization(nn.Module):
     @nn.compact
     def __call__(self, value: jax.Array) -> jax.Array:
         size = value.shape[-1]
-        scale = self.param("scale", nn.initializers.ones, (size,))
-        bias = self.param("bias", nn.initializers.zeros, (size,))
+        # As the other weights: in JAX's default type a model that is saved would not be one that is loaded under x64.
+        scale = self.param("scale", nn.initializers.ones, (size,), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (size,), jnp.float32)
         if self.has_variable("moments", "mean"):
             mean: jax.Array = self.get_variable("moments", "mean")
             square: jax.Array = self.get_variable("moments", "square")
@@ -65,6 +66,7 @@ class _Normalization(nn.Module):
             if self.axis_name is not None and not self.is_initializing():
                 mean, square = jax.lax.pmean((mean, square), self.axis_name)
             for name, moment in (("mean", mean), ("square", square)):
+                moment = moment.astype(scale.dtype)
                 self.sow("batch_moments", name, moment, reduce_fn=lambda _, new: new, init_fn=lambda: None)
         # Rounding can make the variance of a constant feature slightly negative.
         variance = jnp.maximum(square - jnp.square(mean), 0)
@@ -330,12 +332,13 @@ def _network(module: nn.Module, input_shapes: Sequence[tuple[int, ...]]) -> Netw
 
 
 def _flat(value: jax.Array) -> jax.Array:
-    return value.reshape(value.shape[0], -1)
+    return value.reshape(value.shape[0], math.prod(value.shape[1:]))
 
 
 def _check_sizes(**sizes: Sequence[int]) -> None:
     for name, values in sizes.items():
         try:
+            len(values)  # What can be read but once would be empty afterwards.
             for value in values:
                 check_count(name, value)
         except (TypeError, ValueError):

@@ -67,6 +67,8 @@ def check(rows: Rows, config: TrainingConfig) -> parallel.Layout:
     for name, part in zip(rows._fields, rows, strict=True):
         if part is not None and not hasattr(part, "dtype"):
             raise ValueError(f"{name} is a {type(part).__name__}; expected an array of numpy or jax.")
+        if part is not None and not part.dtype.isnative:
+            raise ValueError(f"{name} is {part.dtype.str}; expected the byte order of this machine: .astype does it.")
     check_training_set(rows, len(config.seeds), in_memory=not is_streamed(rows, config.stream))
     if config.batch_size > len(rows.image):
         raise ValueError(f"A batch of {config.batch_size} is larger than the training set of {len(rows.image)} rows.")

@@ -118,14 +118,16 @@ def autoencoder(
         noise_size: numbers of standard normal noise beside the image. `encode_mean` puts zeros there.
 
     Raises:
-        ValueError: if a part is not what it is called, or there are no heads; when called, if the encoder's output is
-            not as long as the heads together, or `decoder_input` gives no tuple.
+        ValueError: if a part is not what it is called, there are no heads, or one is called label; when called, if the
+            encoder's output is not as long as the heads together, or `decoder_input` gives no tuple.
     """
     check_instance("encoder", encoder, Network, "aae_jax.networks")
     if not heads:
         raise ValueError("heads is empty; expected a head for each code.")
     for name, head in heads.items():
         check_instance(f"The head of {name}", head, Head, "aae_jax.heads")
+    if "label" in heads:
+        raise ValueError("A head is called label, as what the decoder is told beside the codes; call it otherwise.")
     if decoder is not None:
         check_instance("decoder", decoder, Network, "aae_jax.networks")
         check_instance("likelihood", likelihood, Likelihood, "aae_jax.likelihoods")
@@ -151,7 +153,7 @@ def autoencoder(
         return (image, jax.vmap(lambda key: jax.random.normal(key, (noise_size,)))(derive(keys, "noise")))
 
     def some_keys(batch: Batch) -> jax.Array:
-        return row_keys(jax.random.key(0), 0, len(batch.image))
+        return row_keys(jax.random.key(0, impl="threefry2x32"), 0, len(batch.image))
 
     def raw_codes(params: Params, keys: jax.Array, image: jax.Array) -> Codes:
         return split(encoder.apply(params["encoder"], *encoder_inputs(image, keys)))
@@ -218,6 +220,8 @@ def one_hot(label: jax.Array, num_classes: int) -> jax.Array:
     check_axes("label", label, "[B]")
     check_integers("label", label)
     check_count("num_classes", num_classes)
+    # The number of classes may not fit the labels' own type.
+    label = jnp.asarray(label, jnp.int32)
     # Nothing can be raised under jit, and zeros would pass for an unknown label.
     return jnp.where(label[:, None] < num_classes, jax.nn.one_hot(label, num_classes), jnp.nan)
 

@@ -59,6 +59,19 @@ def test_batch_norm_comes_back_with_its_moments(tmp_path):
     assert not np.allclose(alone, together, rtol=1e-2)
 
 
+def test_a_normalized_model_is_of_one_precision_whatever_the_default_is(tmp_path):
+    config = ModelConfig("ae", encoder_batch_norm="hidden", **SMALL)
+    image = jnp.ones((3, 4, 4, 1))
+    batch = Batch(image, image, jnp.full(3, -1))
+    model, params = initial(config)
+    saved(tmp_path, config, adapters.population_moments(model, params, lambda i: batch, 1))
+    with jax.enable_x64(True):
+        _, found, _ = aae_jax.load(tmp_path)
+        model, params = initial(config)
+        params = adapters.population_moments(model, params, lambda i: batch, 1)
+    assert {leaf.dtype for leaf in jax.tree.leaves((found, params))} == {np.dtype(np.float32)}
+
+
 def test_population_moments_are_those_of_the_whole_set():
     # The mean of batch moments of equal batches is the moment of all rows: of the first layer, that of W x.
     config = ModelConfig("ae", encoder_batch_norm="hidden", decoder_batch_norm="hidden", **SMALL)

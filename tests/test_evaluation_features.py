@@ -23,6 +23,16 @@ def digits():
     ]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_precision_and_recall_of_what_is_no_number_are_none(value):
+    real, fake = np.random.default_rng(0).normal(size=(2, 20, 30)).astype(np.float32)
+    for features in (real, fake):
+        kept, features[3, 2] = features[3, 2], value
+        assert np.isnan([*precision_recall_coverage(real, fake).values()]).all()
+        features[3, 2] = kept
+    assert np.isfinite([*precision_recall_coverage(real, fake).values()]).all()
+
+
 def test_realism_by_hand():
     # The largest of each row: 0.95, 0.9, 0.4; only the first exceeds 0.9.
     probabilities = [[0.95, 0.05, 0.0], [0.05, 0.05, 0.9], [0.3, 0.3, 0.4]]

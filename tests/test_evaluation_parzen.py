@@ -96,6 +96,13 @@ def test_far_and_coinciding_samples_stay_finite():
     np.testing.assert_allclose(values, [[-5e9 + peak, peak]], rtol=1e-6)
 
 
+def test_the_gradient_of_sigma_by_hand():
+    # log p = −d² / 2 σ² − log σ − …, of one sample: d² / σ³ − 1 / σ, at d² = 4.
+    samples, test = jnp.array([[2.0]]), jnp.array([[0.0]])
+    gradient = jax.grad(lambda sigmas: parzen_log_likelihood(samples, test, sigmas).sum())(jnp.array([1.0, 2.0]))
+    np.testing.assert_allclose(gradient, [4 - 1, 4 / 8 - 1 / 2], atol=1e-6)
+
+
 def test_many_samples_estimate_the_density_they_come_from():
     samples = np.random.default_rng(1).normal(size=(50_000, 1)).astype(np.float32)
     test = np.linspace(-1.5, 1.5, 7, dtype=np.float32)[:, None]

@@ -133,6 +133,11 @@ def test_nearest_neighbor_accuracy_of_what_is_no_number_is_none():
     assert jnp.isnan(nearest_neighbor_accuracy(x, x.at[1].set(jnp.nan)))
 
 
+def test_the_median_distance_of_bytes_does_not_wrap():
+    bytes_, numbers = (np.array([[0], [255], [255], [0]], dtype) for dtype in (np.uint8, np.float64))
+    np.testing.assert_array_equal(median_scales(bytes_), median_scales(numbers))
+
+
 def test_nearest_neighbor_accuracy_by_hand():
     # x: 0, 1, 5; y: 1.5, 9. Nearest: 0 -> 1 (x, right), 1 -> 1.5 (y, wrong), 5 -> 1.5 (y, wrong): 1/3.
     # 1.5 -> 1 (x, wrong), 9 -> 5 (x, wrong): 0. Their average is 1/6.

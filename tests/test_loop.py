@@ -352,6 +352,13 @@ def test_another_seed_is_another_run(whole, rows, tmp_path):
     assert log_of(tmp_path)[0]["reconstruction/loss"] != log_of(whole[1])[0]["reconstruction/loss"]
 
 
+def test_a_run_is_the_same_whatever_keys_are_jax_s_default(whole, rows, tmp_path):
+    config = dataclasses.replace(ONE_DEVICE, epochs=1)
+    with jax.default_prng_impl("rbg"):
+        fit(make_vae, rows, config, tmp_path)
+    assert log_of(tmp_path) == log_of(whole[1])[:1]
+
+
 def test_a_run_is_not_overwritten(whole, rows):
     with pytest.raises(ValueError, match=r"has begun.*--resume.*--out"):
         fit(make_vae, rows, ONE_DEVICE, whole[1])

@@ -13,7 +13,7 @@ import scipy.special
 import scipy.stats
 from jax.test_util import check_grads
 
-from aae_jax import losses
+from aae_jax import losses, wiring
 
 EXTREMES = jnp.array([-1e4, -1.0, 0.0, 1.0, 1e4])
 
@@ -124,6 +124,21 @@ def test_categorical_cross_entropy_by_hand_and_masked():
         logits, jnp.array([0, 1, 2, -1, 3])
     )
     np.testing.assert_allclose(values, [math.log(8), math.log(4), math.log(1.6), 0, np.nan], rtol=1e-6)
+
+
+def test_a_class_is_counted_beyond_what_its_own_type_holds():
+    for label in (np.int8(1), np.uint8(255)):
+        found = losses.categorical_cross_entropy(jnp.zeros(256), jnp.asarray(label))
+        assert float(found) == pytest.approx(math.log(256))
+        assert wiring.one_hot(jnp.asarray(label)[None], 256).sum() == 1
+
+
+def test_a_divergence_of_what_is_no_number_is_none():
+    half = jnp.array([0.5, 0.5])
+    assert jnp.isnan(losses.kl_divergence(jnp.array([jnp.nan, 1.0]), half))
+    assert jnp.isnan(losses.jensen_shannon_divergence(half * jnp.nan, half * jnp.nan))
+    # Integers are probabilities too.
+    np.testing.assert_allclose(losses.kl_divergence(jnp.array([1, 0]), half), math.log(2), rtol=1e-6)
 
 
 def test_categorical_cross_entropy_gradient_is_softmax_minus_one_hot_or_zero():

@@ -64,6 +64,11 @@ def test_noise_beside_the_image_changes_the_code():
     assert float(abs(codes[0] - codes[1]).max()) > 1e-3
 
 
+def test_no_rows_have_no_codes():
+    network = networks.mlp([2 * 3], (4,), 5)
+    assert network.apply(network.init(jax.random.key(0)), jnp.zeros((0, 2, 3))).shape == (0, 5)
+
+
 def test_linear_is_a_matrix():
     network = networks.linear(3, 2)
     variables = network.init(jax.random.key(0))

@@ -11,6 +11,8 @@ from aae_jax.data.dataset import Dataset, Split, split_at_random
 
 __all__ = ["load_npy", "load_npz"]
 
+_MAX_LABEL = 2**15 - 1
+"""Networks have an output for each class up to the largest."""
 _END_BYTES = 22
 """Of the record that ends a zip; the number of its members stands at the eleventh."""
 
@@ -130,9 +132,9 @@ def _check_labels(path: str, labels: np.ndarray | None, num_rows: int) -> np.nda
         raise ValueError(f"{path}: labels have shape {labels.shape}; expected ({num_rows},), one for each image")
     if not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"{path}: labels are {labels.dtype}; expected integers")
-    if labels.min() < -1 or labels.max() >= np.iinfo(np.int32).max:
+    if labels.min() < -1 or labels.max() > _MAX_LABEL:
         raise ValueError(
-            f"{path}: labels from {labels.min()} to {labels.max()}; expected 0, 1, ..., or -1 for unknown"
+            f"{path}: labels from {labels.min()} to {labels.max()}; expected 0 to {_MAX_LABEL}, or -1 for unknown"
         )
     return labels.astype(np.int32)
 

@@ -113,6 +113,8 @@ def precision_recall_coverage(
         - ``density``: mean number of reals' balls that a fake is in, over k; about 1 for equal distributions;
         - ``coverage``: reals whose ball holds a fake; about 1 − 2⁻ᵏ for equal distributions and sizes.
 
+        All are NaN where a feature is not finite.
+
     Raises:
         ValueError: if a set has no k-th neighbor, or the sets are not of one length D.
 
@@ -144,12 +146,10 @@ def precision_recall_coverage(
 
     precision, density = map_rows(of_fake, fake)
     recall, coverage = map_rows(of_real, (real, real_radii))
-    return {
-        "precision": jnp.mean(precision),
-        "recall": jnp.mean(recall),
-        "density": jnp.mean(density),
-        "coverage": jnp.mean(coverage),
-    }
+    # Comparisons with NaN are false, and would be counted.
+    is_finite = jnp.isfinite(real).all() & jnp.isfinite(fake).all()
+    found = {"precision": precision, "recall": recall, "density": density, "coverage": coverage}
+    return {name: jnp.where(is_finite, jnp.mean(values), jnp.nan) for name, values in found.items()}
 
 
 def _smallest(values: jax.Array, k: int) -> jax.Array:

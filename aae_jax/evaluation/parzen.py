@@ -128,12 +128,13 @@ def _take_in(
     """`nearest` and `sums` of a `ParzenState` after more samples."""
     squared = squared_distances(samples, test)
     new_nearest = jnp.minimum(nearest, jnp.min(squared, axis=0))
+    # Before the first sample nearest is infinite, and the sums are zero: no gradient may pass through exp(−∞).
+    farther = jnp.where(jnp.isinf(nearest), 0.0, nearest - new_nearest)
 
     def new_sums(sums_and_sigma: tuple[jax.Array, jax.Array]) -> jax.Array:
         sums, sigma = sums_and_sigma
         scale = -0.5 / sigma**2
-        # Before the first sample nearest is infinite and the sums are zero: 0 · exp(−∞) = 0.
-        rescaled = sums * jnp.exp(scale * (nearest - new_nearest))
+        rescaled = sums * jnp.exp(scale * farther)
         return rescaled + jnp.sum(jnp.exp(scale * (squared - new_nearest)), axis=0)
 
     # One sigma at a time, or the exponentials of all would be there at once.

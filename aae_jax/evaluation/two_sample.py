@@ -84,16 +84,18 @@ def median_scales(prior_samples: ArrayLike, factors: tuple[float, ...] = (0.25, 
         ``[len(factors)]``.
 
     Raises:
-        ValueError: for fewer than two samples, or ones that are not finite; if a factor is not positive.
+        ValueError: for fewer than two samples, ones that are not finite or do not vary; if a factor is not positive.
     """
     _check_set("prior_samples", prior_samples)
     check_finite("prior_samples", prior_samples)
     for factor in factors:
         check_number("A factor", factor, "a positive number", above=0)
-    samples = np.asarray(prior_samples)
+    samples = np.asarray(prior_samples, np.float64)
     half = len(samples) // 2
-    distances = np.linalg.norm(samples[0 : 2 * half : 2] - samples[1 : 2 * half : 2], axis=1)
-    return np.median(distances) * np.asarray(factors)
+    median = np.median(np.linalg.norm(samples[0 : 2 * half : 2] - samples[1 : 2 * half : 2], axis=1))
+    if not median:
+        raise ValueError(f"Most of the {len(samples)} prior samples are one; expected ones that vary.")
+    return median * np.asarray(factors)
 
 
 def _kernel(squared_distance: jax.Array, scales: jax.Array) -> jax.Array:

@@ -159,7 +159,7 @@ def gan(
 
     def some_codes(params: Params, batch: Batch) -> tuple[jax.Array, ...]:
         del params, batch
-        keys = derive(row_keys(jax.random.key(0), 0, _NUM_CODES), "moments")
+        keys = derive(row_keys(jax.random.key(0, impl="threefry2x32"), 0, _NUM_CODES), "moments")
         return (jax.vmap(prior.sample)(keys, jnp.full(_NUM_CODES, -1)),)
 
     sample = prior_sampler({"style": prior}, decode)

@@ -177,16 +177,30 @@ PRIOR_CASES = [
 ]
 
 SHAPES = ("(2,)", "(3,)", "expected the same for both")
+BYTES, OF_BYTES = jnp.array([0, 255], jnp.uint8), ("image is uint8", "bytes are divided by 255 first")
 LOSS_CASES = [
-    *cases("losses.bernoulli_nll", {"one shape": (lambda: losses.bernoulli_nll(ONES, THREE), *SHAPES)}),
+    *cases(
+        "losses.bernoulli_nll",
+        {
+            "one shape": (lambda: losses.bernoulli_nll(ONES, THREE), *SHAPES),
+            "no bytes": (lambda: losses.bernoulli_nll(ONES, BYTES), *OF_BYTES),
+        },
+    ),
     *cases(
         "losses.gaussian_nll",
         {
             "one shape": (lambda: losses.gaussian_nll(ONES, THREE), *SHAPES),
             "std broadcasts": (lambda: losses.gaussian_nll(ONES, ONES, THREE), "std has shape (3,)", "broadcasts"),
+            "no bytes": (lambda: losses.gaussian_nll(ONES, BYTES), *OF_BYTES),
         },
     ),
-    *cases("losses.half_squared_error", {"one shape": (lambda: losses.half_squared_error(ONES, THREE), *SHAPES)}),
+    *cases(
+        "losses.half_squared_error",
+        {
+            "one shape": (lambda: losses.half_squared_error(ONES, THREE), *SHAPES),
+            "no bytes": (lambda: losses.half_squared_error(ONES, BYTES), *OF_BYTES),
+        },
+    ),
     *cases(
         "losses.categorical_cross_entropy",
         {
@@ -208,7 +222,11 @@ LOSS_CASES = [
         },
     ),
     *cases(
-        "losses.kl_to_standard_normal", {"one shape": (lambda: losses.kl_to_standard_normal(ONES, THREE), *SHAPES)}
+        "losses.kl_to_standard_normal",
+        {
+            "one shape": (lambda: losses.kl_to_standard_normal(ONES, THREE), *SHAPES),
+            "floats": (lambda: losses.kl_to_standard_normal(BYTES, BYTES), "mean is uint8", "expected floats"),
+        },
     ),
     *cases(
         "losses.kl_by_sampling",
@@ -247,6 +265,7 @@ LOSS_CASES = [
         "losses.repulsion",
         {
             "a matrix": (lambda: losses.repulsion(ONES, 1.0), "cluster_heads must be [K, Z]", "(2,)"),
+            "floats": (lambda: losses.repulsion(BYTES[None], 1.0), "cluster_heads is uint8", "expected floats"),
             "eta > 0": (lambda: losses.repulsion(IMAGE, -1.0), "eta is -1.0", "distance above 0"),
         },
     ),
@@ -420,6 +439,7 @@ NETWORK_CASES = [
             "hidden sizes >= 1": (lambda: networks.mlp([1], (3, -1), 1), "hidden_sizes is [3, -1]", SIZES),
             "hidden sizes whole": (lambda: networks.mlp([1], (2.5,), 1), "hidden_sizes is [2.5]", SIZES),
             "hidden sizes in a list": (lambda: networks.mlp([1], 100, 1), "hidden_sizes is 100", SIZES),
+            "sizes to read twice": (lambda: networks.mlp([1], map(int, "8"), 1), "hidden_sizes is <map", SIZES),
             "output shape >= 1": (lambda: networks.mlp([1], (), (4, 0)), "output_shape is [4, 0]", SIZES),
             "initializer a function": (
                 lambda: networks.mlp([1], (), 1, initializer="he"),
@@ -704,6 +724,11 @@ WIRING_CASES = [
                 "expected a Likelihood",
             ),
             "some head": (lambda: wiring.autoencoder(ENCODER, DECODER, {}, BERNOULLI), "heads is empty", "a head for"),
+            "no head of that name": (
+                lambda: wiring.autoencoder(ENCODER, DECODER, {"label": HEAD["style"]}, BERNOULLI),
+                "A head is called label",
+                "call it otherwise",
+            ),
             "heads are heads": (
                 lambda: wiring.autoencoder(ENCODER, DECODER, {"style": 2}, BERNOULLI),
                 "head of style is 2",
