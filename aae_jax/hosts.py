@@ -62,8 +62,8 @@ def join(
             )
         if num_processes is None or num_processes < 1 or process is None or not 0 <= process < num_processes:
             raise ValueError(
-                f"There are {num_processes} processes and this is number {process}; expected at least 1, and a "
-                "number from 0 to one less."
+                f"There are {num_processes} processes and this is number {process}; expected, beside the coordinator, "
+                "at least 1, and a number from 0 to one less."
             )
         if process == 0:
             _check_free(int(port))

@@ -104,7 +104,7 @@ def main(config: Config) -> dict[str, Any]:
         },
     )
     draw(config, dataset)
-    print(f"\n{config.out}: final.json, errors.png, clusters.png; models in {config.out}/seed_0")
+    reports.print_files(config.out)
     return metrics
 
 

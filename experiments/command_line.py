@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from aae_jax import hosts
 from aae_jax.checks import check_choice, nearest
 from aae_jax.interrupts import Stopped
+from experiments import STOPPED
 
 __all__ = ["guarded", "preset_field", "run"]
 
@@ -37,8 +39,9 @@ def run(
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     default = presets[_preset(arguments, list(presets))]
     guarded(lambda: _check_names(arguments, type(default)))
-    description = (sys.modules[main.__module__].__doc__ or "").strip()
-    config = guarded(lambda: tyro.cli(type(default), default=default, args=arguments, description=description))
+    module = sys.modules[main.__module__]
+    words = {"prog": module.__spec__ and f"python -m {module.__spec__.name}", "description": module.__doc__}
+    config = guarded(lambda: tyro.cli(type(default), default=default, args=arguments, **words))
     guarded(lambda: _check_needs(arguments, config))
     _repeat_bits()
     _cache_compilations()
@@ -61,26 +64,35 @@ def guarded(work: Callable[[], Any]) -> Any:
     except Stopped as stop:
         _leave(128 + stop.number, f"{stop}; the same command with --resume goes on from there")
     except KeyboardInterrupt:
-        _leave(130, "stopped; the same command with --resume goes on from the last checkpoint, if there is one")
+        _leave(130, STOPPED)
 
 
 def _check_names(arguments: Sequence[str], kind: Any) -> None:
-    """Unknown options and choices, told from the nearest known ones; whatever else is wrong with a word tyro says."""
+    """Unknown options and choices, told from the nearest known ones, and missing values; the rest tyro says."""
     of_class = get_type_hints(kind)
     hints = {field.name: of_class[field.name] for field in dataclasses.fields(kind)}
     known = {*hints, "help", *(f"no_{name}" for name, hint in hints.items() if hint is bool)}
-    option = ""
+    option, value = "", None
     for word in arguments:
-        value: str | None = word
         if word.startswith("--"):
+            if value is None and hints.get(option) is str:
+                raise ValueError(
+                    f"{option} has no value, and {word!r} reads as an option; if it is the value, write "
+                    f"--{option.replace('_', '-')}={shlex.quote(word)} with =."
+                )
             given, equals, after = word[2:].partition("=")
             option, value = given.replace("-", "_"), after if equals else None
             if option not in known and not option.startswith("tyro_"):
                 near = nearest(option, known).replace("_", "-")
                 raise ValueError(f"There is no option --{given}.{near} --help lists them all.")
+        else:
+            value = word
         choices = _choices(hints.get(option))
         if choices and value is not None:
             check_choice(option, value, choices)
+        elif value == "" and hints.get(option, str) is not str:
+            # As a path it would be the current folder.
+            raise ValueError(f"{option} is ''; expected a value: give one, or leave the option out.")
 
 
 def _check_needs(arguments: Sequence[str], config: Any) -> None:

@@ -140,7 +140,7 @@ def main(config: Config) -> dict[str, Any]:
     }
     reports.print_metrics(metrics, lines)
     draw(config.out, config.panels)
-    print(f"\n{config.out}: final.json, codes.png, errors.png; models in {config.out}/seed_0")
+    reports.print_files(config.out)
     return metrics
 
 

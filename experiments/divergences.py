@@ -109,7 +109,7 @@ def main(config: Config) -> dict[str, Any]:
         reports.write_final(config.out, "divergences", config, metrics, started, {0: evidence})
         _print_table(evidence, metrics)
         draw(config.out)
-    print(f"\n{config.out}: final.json, fits.png, sweep.png, bound.png")
+    reports.print_files(config.out)
     return metrics
 
 

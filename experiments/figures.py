@@ -101,6 +101,8 @@ def curves(
     logs: Mapping[str, Sequence[Mapping[str, float]]],
     metric: str,
     title: str,
+    *,
+    log: bool = False,
 ) -> None:
     """One metric against epochs, a line for each log that has it.
 
@@ -109,13 +111,20 @@ def curves(
         logs: lines of `metrics.jsonl` by name.
         metric: its name there.
         title: of the panel.
+        log: a logarithmic scale, if all values are above 0.
     """
     for name, lines in logs.items():
         if lines and metric in lines[0]:
-            axes.plot([line["epoch"] for line in lines], [line[metric] for line in lines], label=name, linewidth=1)
+            # One epoch alone makes no line.
+            marker = "o" if len(lines) == 1 else None
+            epochs, values = [line["epoch"] for line in lines], [line[metric] for line in lines]
+            axes.plot(epochs, values, label=name, linewidth=1, marker=marker)
+    if log and not any((line.get_ydata(orig=False) <= 0).any() for line in axes.lines):
+        axes.set_yscale("log")
     axes.set_xlabel("epoch")
     axes.set_title(title, fontsize=10)
-    axes.legend(fontsize=7, frameon=False)
+    if axes.lines:
+        axes.legend(fontsize=7, frameon=False)
 
 
 def seed_curves(folder: Path, panels: Mapping[str, tuple[str, str]], path: Path) -> None:
@@ -130,8 +139,7 @@ def seed_curves(folder: Path, panels: Mapping[str, tuple[str, str]], path: Path)
     panels = {model: panel for model, panel in panels.items() if model in logs}
     figure, axes = grid_of((1, len(panels)), size=4)
     for panel, (model, (metric, title)) in zip(axes[0], panels.items(), strict=True):
-        curves(panel, logs[model], metric, title)
-        panel.set_yscale("log")
+        curves(panel, logs[model], metric, title, log=True)
     save_figure(figure, path)
 
 
@@ -168,8 +176,9 @@ def styles_and_classes(model: Model, params: Params, config: ModelConfig, path: 
 
 
 def save_figure(figure: plt.Figure, path: Path) -> None:
-    """Writes a figure and forgets it."""
-    figure.savefig(path, dpi=110, bbox_inches="tight")
+    """Writes a figure, if anything is drawn there, and forgets it."""
+    if any(axes.has_data() for axes in figure.axes):
+        figure.savefig(path, dpi=110, bbox_inches="tight")
     plt.close(figure)
 
 

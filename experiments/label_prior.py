@@ -129,7 +129,7 @@ def main(config: Config) -> dict[str, Any]:
         },
     )
     draw(config.out, config.priors)
-    print(f"\n{config.out}: final.json, codes.png, walks.png; models in {config.out}/seed_0")
+    reports.print_files(config.out)
     return metrics
 
 

@@ -174,8 +174,7 @@ def main(config: Config) -> dict[str, Any]:
     metrics = reports.run_seeds("likelihood", config, dataset, _train, _judge)
     _print_table(config, metrics)
     draw(config.out, config, dataset)
-    pictures = "samples.png, curves.png" if {*config.models} - {"gan"} else "samples.png"
-    print(f"\n{config.out}: final.json, {pictures}; models in {config.out}/seed_0")
+    reports.print_files(config.out)
     return metrics
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from aae_jax import ModelConfig, Rows, TrainingConfig, corruption, data, terms
-from aae_jax.checks import check_count, check_folder
+from aae_jax.checks import check_count, check_folder, check_number
 from aae_jax.data import Dataset
 from aae_jax.feeds import Stream
 from aae_jax.types import Corruption, Precision
@@ -14,6 +14,7 @@ from experiments import optimizers
 from experiments.optimizers import OptimizersOf
 
 __all__ = [
+    "APART",
     "CLASSIFICATION_RATE",
     "GAME",
     "Options",
@@ -26,11 +27,13 @@ CLASSIFICATION_RATE = 0.1
 """First learning rate of the classification phase, unless an option says otherwise."""
 GAME = ("discriminator", "generator")
 """The phases of the game, which have one rate."""
-_ELSEWHERE = (
-    *("preset", "dataset", "data_dir", "manual_dir", "out", "resume", "seed", "seeds", "epochs", "batch_size"),
-    *("checkpoint_epochs", "devices", "stream", "width", "precision", "coordinator", "processes", "process"),
+APART = (
+    *("data_dir", "manual_dir", "out", "resume", "checkpoint_epochs", "devices", "stream"),
+    *("coordinator", "processes", "process"),
 )
-"""Options that a run's config holds under other names, or that its numbers do not depend on."""
+"""Options of where and how a run is done, which its numbers do not depend on."""
+_ELSEWHERE = (*APART, "preset", "dataset", "seed", "seeds", "epochs", "batch_size", "width", "precision")
+"""Beside them those that a run's config holds under other names."""
 
 
 def check_labels(dataset: Dataset, experiment: str) -> None:
@@ -127,6 +130,9 @@ class Options:
         """
         for name in ("seeds", "width"):
             check_count(name, getattr(self, name))
+        if self.devices is not None:
+            check_count("devices", self.devices, expected=", or none for as many as divide the work")
+        check_number("noise_std", self.noise_std, "a number ≥ 0", least=0)
         check_folder("out", self.out)
         self.training(self.all_seeds())
         self.corruption()

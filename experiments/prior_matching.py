@@ -70,7 +70,7 @@ def main(config: Config) -> dict[str, Any]:
     metrics = reports.run_seeds("prior_matching", config, dataset, _train, _judge)
     _print_table(config, metrics)
     draw(config.out, config.priors)
-    print(f"\n{config.out}: final.json, codes.png, sheets.png, curves.png; models in {config.out}/seed_0")
+    reports.print_files(config.out)
     return metrics
 
 

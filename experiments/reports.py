@@ -24,6 +24,7 @@ __all__ = [
     "joined",
     "logs",
     "prediction_interval",
+    "print_files",
     "print_metrics",
     "run_seeds",
     "seed_index",
@@ -75,10 +76,10 @@ def _run_seeds(
     if not hosts.is_first():
         raise SystemExit(0)
     of_seeds = [{name: models[index] for name, models in trained.items()} for index in range(config.seeds)]
-    whole = [index for index, models in enumerate(of_seeds) if None not in models.values()]
-    if not whole:
+    converged = [index for index, models in enumerate(of_seeds) if None not in models.values()]
+    if not converged:
         raise FloatingPointError(f"All {config.seeds} seeds diverged; lower learning rates are the usual cure.")
-    found = {index: judge(config, dataset, index, of_seeds[index]) for index in whole}
+    found = {index: judge(config, dataset, index, of_seeds[index]) for index in converged}
     metrics = summarize([metrics for metrics, _ in found.values()])
     evidence = {index: arrays for index, (_, arrays) in found.items()}
     diverged = [config.seed + index for index in range(config.seeds) if index not in found]
@@ -215,6 +216,13 @@ def print_metrics(metrics: Mapping[str, Any], lines: Mapping[str, str]) -> None:
         is_error = name.endswith("error")
         value = text_of(metrics.get(name), 100 if is_error else 1)
         print(f"{words:60}{value:>20}{' %' if is_error else ''}")
+
+
+def print_files(folder: Path) -> None:
+    """Prints what a finished run has left in its folder: `final.json`, its pictures, and its models if any."""
+    names = ["final.json", *sorted(path.name for path in folder.glob("*.png"))]
+    models = f"; models in {folder}/seed_0" if (folder / "seed_0").exists() else ""
+    print(f"\n{folder}: {', '.join(names)}{models}")
 
 
 def write_final(

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from aae_jax import runs
 from experiments import command_line, reports
-from experiments.options import check_selection
+from experiments.options import APART, check_selection
 
 SEARCHES = Path(__file__).resolve().parent / "searches"
 METRIC = "validation/error"
@@ -99,17 +99,21 @@ def _commands(config: Config) -> tuple[Any, dict[str, list[str]]]:
     if config.record is not None and Path(config.record).name != config.record:
         raise ValueError(f"record is {config.record!r}; expected the name of a file, without a path.")
     module = importlib.import_module(f"experiments.{config.experiment}")
-    if config.option in module.Config.JUDGING:
+    option = config.option.replace("-", "_")
+    if option in (*APART, *module.Config.JUDGING):
         raise ValueError(f"option is {config.option!r}, on which no training depends; expected one that changes them.")
     given = shlex.split(runs.without_options(config.arguments, ()))
     for name in ("out", config.option):
         if f"--{name}".replace("_", "-") in [word.split("=")[0].replace("_", "-") for word in given]:
             raise ValueError(f"arguments hold --{name.replace('_', '-')}, which the search itself sets; leave it out.")
-    commands = {}
+    commands, read = {}, []
     for value in config.values:
         words = [*given, f"--{config.option.replace('_', '-')}", value, "--out", str(config.out / value), "--resume"]
-        command_line.run(lambda own: own.check(), module.PRESETS, arguments=words)
+        own = command_line.run(lambda own: own.check() or own, module.PRESETS, arguments=words)
         commands[value] = words
+        read.append(getattr(own, option))
+    # Words that differ can be one number.
+    check_selection("values", read)
     return module, commands
 
 
@@ -150,8 +154,8 @@ def draw(config: Config, logs: Mapping[str, Logs]) -> None:
     figure, axes = figures.grid_of((1, len(models)), size=4)
     for panel, model in zip(axes[0], models, strict=True):
         lines = {f"{value}, {seed}": log for value, of in logs.items() for seed, log in of[model].items()}
-        figures.curves(panel, lines, METRIC, f"{model}: error on validation images, by {config.option}")
-        panel.set_yscale("log")
+        figures.curves(panel, lines, METRIC, f"{model}, by {config.option}", log=True)
+        panel.set_ylabel("error on validation images")
     figures.save_figure(figure, config.out / "errors.png")
 
 

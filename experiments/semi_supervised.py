@@ -130,7 +130,7 @@ def main(config: Config) -> dict[str, Any]:
         },
     )
     draw(config.out)
-    print(f"\n{config.out}: final.json, errors.png, sheet.png; models in {config.out}/seed_0")
+    reports.print_files(config.out)
     return metrics
 
 

@@ -1,8 +1,11 @@
 """From words to a call: presets, help, and one line for a mistake."""
 
 import dataclasses
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -39,6 +42,7 @@ def test_help_explains_every_option_with_the_presets_defaults(capsys):
         run("--preset", "smoke", "--help")
     assert leaving.value.code == 0
     text = capsys.readouterr().out
+    assert text.startswith(f"usage: python -m {__name__} ")
     assert "Which defaults." in text and "Passes over the data." in text and "default: 1" in text
 
 
@@ -69,6 +73,19 @@ def test_an_interrupt_says_how_to_go_on(capsys):
         run(main=main)
     assert leaving.value.code == 130
     assert "--resume" in capsys.readouterr().err
+
+
+def test_an_interrupt_while_modules_are_imported_is_one_line(tmp_path):
+    (tmp_path / "jax.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    command = [sys.executable, "-m", "experiments.divergences"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    # A shell lets what it starts in the background ignore SIGINT, and so what these tests start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done.returncode == 130 and done.stderr.startswith("stopped; ") and done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("words", [["experiments.reproduce"], ["experiments.divergences", "--help"]])

@@ -61,7 +61,7 @@ def test_numbers_can_be_computed_again_from_the_evidence(smoke, few_digits):
         (["--batch-size", "4000"], "4000"),
         (["--epochs", "0"], "epochs is 0"),
         (["--width", "0"], "width is 0"),
-        (["--noise-std", "-1"], "std is -1"),
+        (["--noise-std", "-1"], "noise_std is -1"),
         (["--seeds", "0"], "seeds is 0"),
     ],
 )
@@ -128,6 +128,16 @@ def test_a_config_that_is_none_of_a_run_stays_and_stops_it(tmp_path, text):
     with pytest.raises(ValueError, match=r"--out"):
         reports.run_seeds("noise", options, dataset, None, None)
     assert (tmp_path / "config.json").read_text() == text
+
+
+def test_the_closing_line_names_what_is_there(tmp_path, capsys):
+    (tmp_path / "errors.png").touch()
+    reports.print_files(tmp_path)
+    (tmp_path / "seed_0").mkdir()
+    (tmp_path / "codes.png").touch()
+    reports.print_files(tmp_path)
+    with_models = f"{tmp_path}: final.json, codes.png, errors.png; models in {tmp_path}/seed_0"
+    assert capsys.readouterr().out.split("\n") == ["", f"{tmp_path}: final.json, errors.png", "", with_models, ""]
 
 
 def test_rates_begin_and_fall_at_their_epochs():

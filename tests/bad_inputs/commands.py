@@ -93,11 +93,12 @@ COMMON = {
     "seed >= 0": ("--seed -1", "seed is -1", "0 to 2³² − 1"),
     "last seed of 32 bits": ("--seed 4294967295 --seeds 2", "4294967296", "0 to 2³² − 1"),
     "checkpoint epochs >= 1": ("--checkpoint-epochs 0", "checkpoint_epochs is 0", "integer ≥ 1"),
-    "devices >= 1": ("--devices 0", "num_devices is 0", "None for as many"),
+    "devices >= 1": ("--devices 0", "error: devices is 0", "none for as many"),
     "devices that divide": ("--devices 4", "10 cannot be shared by 4", "8 and 12"),
     "width >= 1": ("--width 0", "width is 0", "integer ≥ 1"),
-    "noise std >= 0": ("--noise-std -0.3", "std is -0.3", "a number ≥ 0"),
-    "noise std finite": ("--noise-std nan", "std is nan", "a number ≥ 0"),
+    "noise std >= 0": ("--noise-std -0.3", "noise_std is -0.3", "a number ≥ 0"),
+    "noise std finite": ("--noise-std nan", "noise_std is nan", "a number ≥ 0"),
+    "a folder with a name": ("--out=", "out is ''", "give one, or leave the option out"),
     "data set there": ("--dataset nowhere.npz", "nowhere.npz", "no such file"),
     "one seed of a stream": ("--stream yes --seeds 2", "2 seeds together", "one at a time"),
 }
@@ -346,6 +347,21 @@ SEARCH_CASES = rules(
         "other options": ("--arguments=--out=runs", "arguments hold --out", "leave it out"),
         "arguments a shell can read": ("--arguments=--seeds'", "No closing quotation", "words as in a shell"),
         "a name to record": ("--record ../own", "record is '../own'", "without a path"),
+        "some name to record": ("--record=", "record is ''", "give one, or leave the option out"),
+        "values that are one number": ("--values 0.01 0.010", "values is (0.01, 0.01)", "each once"),
+        "arguments by =": (
+            "--arguments --preset=smoke",
+            "arguments has no value, and '--preset=smoke' reads as an option",
+            "write --arguments=--preset=smoke with =",
+        ),
+        **{
+            f"{option} of no training": (
+                f"--option {option} --values 1 2",
+                f"option is '{option}'",
+                "on which no training depends",
+            )
+            for option in ("out", "resume", "data-dir", "manual_dir", "devices", "checkpoint_epochs", "stream")
+        },
     },
 )
 
