@@ -14,7 +14,7 @@ import numpy as np
 from aae_jax import parallel
 from aae_jax.checks import check_finite, check_indices, check_integers
 from aae_jax.data import labeled_order, order
-from aae_jax.keys import derive, row_keys
+from aae_jax.keys import IMPLEMENTATION, derive, row_keys
 from aae_jax.types import Algorithm, Batch, Metrics, TrainState
 
 __all__ = [
@@ -287,7 +287,7 @@ def metric_shapes(algorithm: Algorithm, rows: Rows, num_rows: int) -> Metrics:
         batch = batch_of(rows, indices, None if rows.labeled is None else indices, keys)
         return algorithm.step(algorithm.init(key), keys, batch)[1]
 
-    return jax.eval_shape(one_step, jax.random.key(0, impl="threefry2x32"), rows)
+    return jax.eval_shape(one_step, jax.random.key(0, impl=IMPLEMENTATION), rows)
 
 
 def no_sums(shapes: Metrics) -> Sums:

@@ -11,7 +11,10 @@ import jax.numpy as jnp
 
 from aae_jax.checks import check_count, check_key
 
-__all__ = ["derive", "row_keys"]
+__all__ = ["IMPLEMENTATION", "derive", "row_keys"]
+
+IMPLEMENTATION = "threefry2x32"
+"""Of keys that the library makes, whatever JAX's default is: noise does not depend on how a batch is split."""
 
 
 def row_keys(run_key: jax.Array, step: jax.Array | int, num_rows: int, first_row: jax.Array | int = 0) -> jax.Array:
@@ -44,8 +47,9 @@ def row_keys(run_key: jax.Array, step: jax.Array | int, num_rows: int, first_row
     implementation = str(jax.random.key_impl(run_key))
     if "threefry" not in implementation:
         raise ValueError(
-            f"The run key is of implementation {implementation!r}; expected 'threefry2x32', under which a row's "
-            "noise does not depend on how the batch is split. Make it by jax.random.key(seed, impl='threefry2x32')."
+            f"The run key is of implementation {implementation!r}; expected {IMPLEMENTATION!r}, under which a row's "
+            "noise does not depend on how the batch is split. Make it by "
+            f"jax.random.key(seed, impl={IMPLEMENTATION!r})."
         )
     step_key = jax.random.fold_in(run_key, step)
     return jax.vmap(lambda row: jax.random.fold_in(step_key, row))(first_row + jnp.arange(num_rows))

@@ -29,7 +29,7 @@ from aae_jax.epoch import (
     seed_axes,
 )
 from aae_jax.feeds import Span, is_streamed, streamed_spans
-from aae_jax.keys import derive
+from aae_jax.keys import IMPLEMENTATION, derive
 from aae_jax.progress import progress
 from aae_jax.terms import TrainingConfig
 from aae_jax.types import Algorithm, Metrics, Params, TrainState
@@ -86,8 +86,7 @@ def fit(
     num_rows, several, streamed = len(rows.image), isinstance(config.seed, tuple), is_streamed(rows, config.stream)
     algorithm = _traced_once(make_algorithm(layout.axis_name))
     over_seeds: Callable[..., Any] = jax.vmap if several else lambda function, **_: function
-    # The implementation under which a row's noise does not depend on the batch, whatever JAX's default is.
-    root = functools.partial(jax.random.key, impl="threefry2x32")
+    root = functools.partial(jax.random.key, impl=IMPLEMENTATION)
     roots = jax.vmap(root)(np.array(config.seeds, np.uint32)) if several else root(config.seeds[0])
     init_key, run_key, evaluation_key = (derive(roots, name) for name in ("init", "run", "evaluation"))
     steps_per_epoch = num_rows // config.batch_size

@@ -65,9 +65,11 @@ def check(rows: Rows, config: TrainingConfig) -> parallel.Layout:
     check_instance("rows", rows, Rows, "aae_jax.Rows(image, label)")
     check_instance("config", config, TrainingConfig, "aae_jax.TrainingConfig")
     for name, part in zip(rows._fields, rows, strict=True):
-        if part is not None and not hasattr(part, "dtype"):
+        if part is None:
+            continue
+        if not hasattr(part, "dtype"):
             raise ValueError(f"{name} is a {type(part).__name__}; expected an array of numpy or jax.")
-        if part is not None and not part.dtype.isnative:
+        if not part.dtype.isnative:
             raise ValueError(f"{name} is {part.dtype.str}; expected the byte order of this machine: .astype does it.")
     check_training_set(rows, len(config.seeds), in_memory=not is_streamed(rows, config.stream))
     if config.batch_size > len(rows.image):

@@ -40,7 +40,7 @@ from aae_jax.checks import (
     check_row_keys,
     check_rows,
 )
-from aae_jax.keys import derive, row_keys
+from aae_jax.keys import IMPLEMENTATION, derive, row_keys
 from aae_jax.types import Batch, Codes, Game, Head, Keys, Likelihood, Model, Network, Params, Phase, Prior
 
 __all__ = [
@@ -153,7 +153,7 @@ def autoencoder(
         return (image, jax.vmap(lambda key: jax.random.normal(key, (noise_size,)))(derive(keys, "noise")))
 
     def some_keys(batch: Batch) -> jax.Array:
-        return row_keys(jax.random.key(0, impl="threefry2x32"), 0, len(batch.image))
+        return row_keys(jax.random.key(0, impl=IMPLEMENTATION), 0, len(batch.image))
 
     def raw_codes(params: Params, keys: jax.Array, image: jax.Array) -> Codes:
         return split(encoder.apply(params["encoder"], *encoder_inputs(image, keys)))

@@ -51,6 +51,7 @@ UNLABELED = {"view_cutout": 0, "noise_std": 0.0, "dropout": 0.2}
 STRETCHED = {**VIEWS, "view_stretch": 0.3, "view_rate": 0.003, "view_cutout": 0, "constant_view_rate": False}
 CODE_5 = {"code_size": 5, "reconstruction_rate": 0.02, "game_rate": 0.1, "width": 1000}
 CODE_6 = {"code_size": 6, "reconstruction_rate": 0.05, "game_rate": 0.3, "batch_norm": "autoencoder"}
+REFINED = {**CODE_6, "width": 500, "refine_epochs": 32}
 ITEMS = {
     **{
         f"table1-10k{name}": Item(
@@ -78,7 +79,7 @@ ITEMS = {
             (
                 "-refined",
                 ", a code of 6, batch norm in encoder and decoder, faster still, half the width, refined",
-                {**CODE_6, "width": 500, "refine_epochs": 32},
+                REFINED,
             ),
         )
     },
@@ -89,7 +90,7 @@ ITEMS = {
         NONE,
         "likelihood",
         "aae/fine/log_likelihood",
-        {"samples": 10_000, **CODE_6, "width": 500, "refine_epochs": 32},
+        {"samples": 10_000, **REFINED},
     ),
     "table1-10m": Item(
         TABLE_1,

@@ -7,7 +7,7 @@ from aae_jax import heads as heads_
 from aae_jax import losses
 from aae_jax.checks import check_instance
 from aae_jax.games import code_game, image_game, label_conditioned_game, noisy
-from aae_jax.keys import derive, row_keys
+from aae_jax.keys import IMPLEMENTATION, derive, row_keys
 from aae_jax.phases import GeneratorLoss, classification, reconstruction, regularization
 from aae_jax.types import Batch, Codes, Game, Head, Keys, Likelihood, Model, Network, Params, Prior
 from aae_jax.wiring import (
@@ -159,7 +159,7 @@ def gan(
 
     def some_codes(params: Params, batch: Batch) -> tuple[jax.Array, ...]:
         del params, batch
-        keys = derive(row_keys(jax.random.key(0, impl="threefry2x32"), 0, _NUM_CODES), "moments")
+        keys = derive(row_keys(jax.random.key(0, impl=IMPLEMENTATION), 0, _NUM_CODES), "moments")
         return (jax.vmap(prior.sample)(keys, jnp.full(_NUM_CODES, -1)),)
 
     sample = prior_sampler({"style": prior}, decode)
