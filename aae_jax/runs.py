@@ -26,6 +26,7 @@ __all__ = [
     "make_folder",
     "provenance",
     "read_json",
+    "read_lines",
     "without_options",
     "write_json",
     "write_lines",
@@ -112,6 +113,20 @@ def add_line(path: Path, line: dict[str, Any]) -> None:
 def write_lines(path: Path, lines: Sequence[dict[str, Any]]) -> None:
     """Writes a file of JSON lines, atomically."""
     _replace(path, "".join(_text(path, line) + "\n" for line in lines))
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Reads a file of JSON lines.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+        ValueError: if a line is not JSON.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no {path.name} in {path.parent}: expected the log of a training.") from None
+    return [_line(path, number, line) for number, line in enumerate(lines, 1)]
 
 
 def cut_lines(path: Path, count: int) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aae_jax import ModelConfig, configs, derive, row_keys
+from aae_jax import ModelConfig, configs, derive, row_keys, runs
 from aae_jax.data import Dataset
 from aae_jax.evaluation import num_cells_for, prior_match, realism
 from aae_jax.types import Model, Params, Prior
@@ -192,7 +192,7 @@ def draw(folder: Path, priors: Sequence[PriorName]) -> None:
     figures.save_figure(sheets_figure, folder / "sheets.png")
 
     logs = {
-        name: reports.logs(folder / f"seed_{first}" / name / "metrics.jsonl")
+        name: runs.read_lines(folder / f"seed_{first}" / name / "metrics.jsonl")
         for name in dict.fromkeys(name for row in panels for name in row)
     }
     curves_figure, curves_axes = figures.grid_of((1, 3), size=4)

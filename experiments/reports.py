@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import math
 import statistics
 import time
@@ -22,7 +21,6 @@ __all__ = [
     "first_seed",
     "forget_failed_start",
     "joined",
-    "logs",
     "prediction_interval",
     "print_files",
     "print_metrics",
@@ -256,7 +254,7 @@ def write_final(
             np.savez_compressed(file, **arrays)
     # The logs of seeds that were trained together are copies of one.
     joint = sorted((folder / "seeds").rglob("metrics.jsonl")) or sorted(folder.rglob("metrics.jsonl"))
-    training = sum(line["seconds"] for log in joint for line in logs(log))
+    training = sum(line["seconds"] for log in joint for line in runs.read_lines(log))
     runs.write_json(
         folder / "final.json",
         {
@@ -280,20 +278,5 @@ def seed_logs(folder: Path) -> dict[str, dict[str, list[dict[str, Any]]]]:
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for seed in sorted(folder.glob("seed_*"), key=seed_index):
         for path in sorted(seed.glob("*/metrics.jsonl")):
-            found.setdefault(path.parent.name, {})[f"seed {first + seed_index(seed)}"] = logs(path)
+            found.setdefault(path.parent.name, {})[f"seed {first + seed_index(seed)}"] = runs.read_lines(path)
     return found
-
-
-def logs(path: Path) -> list[dict[str, Any]]:
-    """The lines of a `metrics.jsonl`.
-
-    Raises:
-        FileNotFoundError: if it is not there.
-        ValueError: if a line is not JSON.
-    """
-    try:
-        return [json.loads(line) for line in path.read_text().splitlines()]
-    except FileNotFoundError:
-        raise FileNotFoundError(f"There is no {path.name} in {path.parent}: expected the log of a training.") from None
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON, a line each: {error}.") from None

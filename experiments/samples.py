@@ -26,7 +26,12 @@ def sampler(model: Model, params: Params, dataset: Dataset, key: jax.Array) -> C
     sample = model.sample
     assert sample is not None, "all of these models can be sampled"
     unknown = jnp.full(BLOCK, -1)
-    return jax.jit(lambda index: _pixels(sample(params, row_keys(key, index, BLOCK), unknown), dataset))
+
+    @jax.jit
+    def block(index: Any) -> jax.Array:
+        return training.in_data_units(sample(params, row_keys(key, index, BLOCK), unknown), dataset).reshape(BLOCK, -1)
+
+    return block
 
 
 def decoded_codes(model: Model, params: Params, dataset: Dataset, key: jax.Array, count: int) -> np.ndarray:
@@ -37,7 +42,7 @@ def decoded_codes(model: Model, params: Params, dataset: Dataset, key: jax.Array
     @jax.jit
     def block(start: jax.Array, images: jax.Array) -> jax.Array:
         codes = encode(params, row_keys(key, start, BLOCK), images)
-        return _pixels(decode(params, codes, unknown), dataset)
+        return training.in_data_units(decode(params, codes, unknown), dataset).reshape(BLOCK, -1)
 
     images = training.held_out(dataset.train, count).image
     return np.concatenate([block(start, images[start : start + BLOCK]) for start in range(0, count, BLOCK)])
@@ -80,10 +85,3 @@ def streamed_log_likelihood(
             state = jax.block_until_ready(advance(state, start, stop, on_device))
             bar.update(stop - start)
     return parzen_result(state, sigmas, images.shape[1])
-
-
-def _pixels(images: jax.Array, dataset: Dataset) -> jax.Array:
-    """Flat rows in the units of the pictures."""
-    if dataset.shift is not None and dataset.scale is not None:
-        images = images * jnp.asarray(dataset.scale, images.dtype) + jnp.asarray(dataset.shift, images.dtype)
-    return images.reshape(len(images), -1)

@@ -30,6 +30,7 @@ __all__ = [
     "encoded",
     "head_rule_error",
     "held_out",
+    "in_data_units",
     "mean_nll",
     "pictures",
     "splits",
@@ -152,7 +153,7 @@ def train(
     best = "validation/error" if scores else "validation/nll" if model.nll is not None else None
     fitted = fit(make_algorithm, rows, job.training, folder, evaluate=evaluate, best=best, resume=resume)
     last, of_best = jax.device_get(fitted.params), best and best_params(folder, fitted.params)
-    line = reports.logs(folder / "metrics.jsonl")[-1] if several else {}
+    line = runs.read_lines(folder / "metrics.jsonl")[-1] if several else {}
     losses = [value for name, value in line.items() if name.endswith("/loss")]
 
     with_moments = _with_moments(model, dataset.train, job.training.batch_size)
@@ -222,7 +223,7 @@ def train_model(
         if together != folder:
             own = dataclasses.replace(job, training=dataclasses.replace(training, seed=seeds[index]))
             runs.write_json(folder / "config.json", own)
-            lines = reports.logs(together / "metrics.jsonl")
+            lines = runs.read_lines(together / "metrics.jsonl")
             of_lines = [{k: v[index] if isinstance(v, list) else v for k, v in line.items()} for line in lines]
             runs.write_lines(folder / "metrics.jsonl", of_lines)
         if of_seed is not None:
@@ -262,11 +263,16 @@ def splits(dataset: Dataset) -> dict[str, Split]:
 
 def pictures(split: Split, dataset: Dataset) -> np.ndarray:
     """All images of a split in [0, 1], standardized or not; rows of a table in their own units."""
-    if split.image.dtype == np.uint8:
-        return split.image / np.float32(255)
-    if dataset.shift is None:
-        return split.image
-    return (split.image * dataset.scale + dataset.shift).astype(np.float32)
+    images = split.image / np.float32(255) if split.image.dtype == np.uint8 else split.image
+    return np.asarray(in_data_units(images, dataset))
+
+
+def in_data_units(images: ArrayLike, dataset: Dataset) -> jax.Array:
+    """Images or rows as models take and give them, in the units of the data, if those were standardized."""
+    images = jnp.asarray(images)
+    if dataset.shift is None or dataset.scale is None:
+        return images
+    return images * jnp.asarray(dataset.scale, images.dtype) + jnp.asarray(dataset.shift, images.dtype)
 
 
 def encoded(model: Model, params: Params, split: Split, *, size: int = 1000) -> Codes:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import aae_jax
-from aae_jax import data
+from aae_jax import data, runs
 from aae_jax.types import Model, Phase
 from experiments import command_line, optimizers, prior_matching, reports, samples, training
 from experiments.options import Options
@@ -211,5 +211,5 @@ def test_a_mapped_file_that_is_streamed_gives_the_numbers_of_one_that_is_not(tmp
         )
         dataset = options.load()
         training.train_model("stream", options, options.model_config("ae", dataset), dataset, "ae")
-        errors[stream] = [line["validation/nll"] for line in reports.logs(options.out / "seed_0/ae/metrics.jsonl")]
+        errors[stream] = [line["validation/nll"] for line in runs.read_lines(options.out / "seed_0/ae/metrics.jsonl")]
     assert errors["yes"] == errors["no"]

@@ -6,7 +6,7 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pytest
 
-from aae_jax import data
+from aae_jax import data, runs
 from experiments import command_line, reports, search
 
 
@@ -20,7 +20,7 @@ def test_values_are_compared_by_the_last_error_on_validation_images(tmp_path, mo
     words = ["--option", "seed", "--values", "3", "4", f"--arguments={own}", "--out", str(tmp_path / "run")]
     found = command_line.run(search.main, search.PRESETS, arguments=words)
     for value, errors in found["errors"].items():
-        lines = reports.logs(tmp_path / "run" / value / "seed_0" / "clustering_aae" / "metrics.jsonl")
+        lines = runs.read_lines(tmp_path / "run" / value / "seed_0" / "clustering_aae" / "metrics.jsonl")
         assert [line["epoch"] for line in lines] == [1, 2]
         assert errors == {"clustering_aae": [lines[-1]["validation/error"]]}
         # Pictures name a seed by its own number, not by that of its folder.

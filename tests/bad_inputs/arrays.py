@@ -995,6 +995,29 @@ RUNS_CASES = [
         },
     ),
     *in_folder(
+        "runs.read_lines",
+        {
+            "there": (
+                lambda folder: runs.read_lines(folder / "metrics.jsonl"),
+                None,
+                "no metrics.jsonl",
+                "the log of a",
+            )
+        },
+        error=FileNotFoundError,
+    ),
+    *in_folder(
+        "runs.read_lines",
+        {
+            "whole lines": (
+                lambda folder: runs.read_lines(folder / "config.json"),
+                text(b'{"epoch": 1}\n{"epo'),
+                "config.json",
+                "line 2, is not valid JSON",
+            )
+        },
+    ),
+    *in_folder(
         "runs.cut_lines",
         {
             "count >= 0": (lambda folder: runs.cut_lines(folder, -1), None, "count is -1", "≥ 0"),

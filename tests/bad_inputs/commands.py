@@ -461,22 +461,6 @@ SHARED_CASES = [
         {"a finished run": (reports.first_seed, None, "no evidence_0.npz", "expected a finished run")},
         error=FileNotFoundError,
     ),
-    *in_folder(
-        "experiments.reports.logs",
-        {"there": (lambda folder: reports.logs(folder / "metrics.jsonl"), None, "no metrics.jsonl", "the log of a")},
-        error=FileNotFoundError,
-    ),
-    *in_folder(
-        "experiments.reports.logs",
-        {
-            "JSON": (
-                lambda folder: reports.logs(folder / "metrics.jsonl"),
-                lambda folder: (folder / "metrics.jsonl").write_text('{"epoch": 1}\n{"epo'),
-                "metrics.jsonl is not JSON",
-                "a line each",
-            )
-        },
-    ),
 ]
 
 CASES = [*EXPERIMENT_CASES, *DIVERGENCES_CASES, *REPRODUCE_CASES, *SEARCH_CASES, *SHARED_CASES]
