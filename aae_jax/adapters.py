@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from aae_jax.checks import check_count, check_function, check_image, check_instance, check_shift_and_scale
 from aae_jax.types import Batch, Game, Model, Params, Tree
@@ -61,13 +62,14 @@ def population_moments(
     return params
 
 
-def standardized(model: Model, shift: jax.Array, scale: jax.Array) -> Model:
+def standardized(model: Model, shift: ArrayLike, scale: ArrayLike) -> Model:
     """A model that was trained on (data − shift) / scale, to be used on the data as they are.
 
     Args:
         model: any variant.
         shift: `[D]` of a table; `[C]` of images, one for each channel.
-        scale: likewise, positive.
+        scale: likewise, positive. Rows of a column that lies more than 1e5 of it from 0 lose digits in float32: give
+            them as float64 of numpy, outside of `jit`.
 
     Returns:
         The model with `encode`, `encode_mean`, `decode`, `nll` and `sample` in the data's own units; its phases, games
@@ -80,11 +82,16 @@ def standardized(model: Model, shift: jax.Array, scale: jax.Array) -> Model:
     if np.shape(shift) != np.shape(scale) or np.ndim(scale) != 1:
         raise ValueError(f"shift has shape {np.shape(shift)} and scale {np.shape(scale)}; expected [C] for both.")
     check_shift_and_scale(np.asarray(shift), np.asarray(scale))
+    exact_shift, exact_scale = np.asarray(shift, np.float64), np.asarray(scale, np.float64)
     shift, scale = jnp.asarray(shift), jnp.asarray(scale)
 
     def inward(image: jax.Array) -> jax.Array:
         if jnp.ndim(image) > 2:
             check_image("image", image)
+        if isinstance(image, np.ndarray):
+            # As the data were, before they were float32: of a column far from 0 little else is left.
+            standard = (np.asarray(image, np.float64) - exact_shift) / exact_scale
+            return jnp.asarray(standard, jnp.result_type(image, shift))
         return (image - shift) / scale
 
     def outward(image: jax.Array) -> jax.Array:

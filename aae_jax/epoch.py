@@ -4,7 +4,7 @@ Several seeds are the same functions by `aae_jax.parallel.over_seeds`: states, s
 axis, over one copy of the images.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -201,7 +201,7 @@ def chunk(algorithm: Algorithm, num_rows: int, axis_name: str | None) -> Callabl
         keys = row_keys(run_key, taken, num_rows, first)
         batch = batch_of(rows, window(orders.rows), labeled, keys)
         state, metrics = algorithm.step(state, keys, batch)
-        return state, _added(sums, metrics, taken)
+        return state, _added(algorithm, sums, metrics, taken)
 
     @jax.custom_batching.custom_vmap
     def run(
@@ -258,8 +258,8 @@ def _steps(
     )
 
 
-def _added(sums: Sums, metrics: Metrics, step: jax.Array) -> Sums:
-    finite = jnp.stack([jnp.isfinite(metrics[name]) for name in _losses(metrics)])
+def _added(algorithm: Algorithm, sums: Sums, metrics: Metrics, step: jax.Array) -> Sums:
+    finite = jnp.stack([jnp.isfinite(metrics[f"{phase}/loss"]) for phase in _phases(algorithm, metrics)])
     is_first = (sums.bad_step < 0) & ~finite.all()
     return Sums(
         metrics=jax.tree.map(jnp.add, sums.metrics, metrics),
@@ -268,14 +268,15 @@ def _added(sums: Sums, metrics: Metrics, step: jax.Array) -> Sums:
     )
 
 
-def _losses(metrics: Metrics) -> list[str]:
-    """The names of the phases' losses; sorted, because jax sorts the keys of dicts that pass through it."""
-    return sorted(name for name in metrics if name.endswith("/loss"))
+def _phases(algorithm: Algorithm, metrics: Metrics) -> Sequence[str]:
+    """The names of the phases, in order: what spoils the first one spoils those after it."""
+    of_losses = sorted(name.removesuffix("/loss") for name in metrics if name.endswith("/loss"))
+    return algorithm.phases or of_losses
 
 
-def bad_phase(sums: Sums, bad_loss: int) -> str:
+def bad_phase(algorithm: Algorithm, sums: Sums, bad_loss: int) -> str:
     """The name of the phase whose loss has the number `bad_loss`."""
-    return _losses(sums.metrics)[bad_loss].removesuffix("/loss")
+    return _phases(algorithm, sums.metrics)[bad_loss]
 
 
 def metric_shapes(algorithm: Algorithm, rows: Rows, num_rows: int) -> Metrics:

@@ -97,8 +97,7 @@ def fit(
     start = over_seeds(lambda key: (algorithm.init(key), no_sums(shapes)))
     judge = evaluate and jax.jit(over_seeds(evaluate))
     start_shapes = jax.eval_shape(start, init_key)
-    scores = jax.eval_shape(judge, start_shapes[0].params, evaluation_key) if judge else {}
-    _check_state_and_log(start_shapes[0], shapes, scores, best)
+    _check_state_and_log(start_shapes[0], shapes, _score_shapes(evaluate, start_shapes[0].params, several), best)
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(hosts.ending_together(interrupts.Stopped, FloatingPointError))
@@ -149,7 +148,7 @@ def fit(
                     hosts.wait()
                     before, stop = time.perf_counter(), min(done + chunk_steps, end)
                     state, sums = advance(state, sums, span.rows, span.orders, run_key, done - begin, stop - begin)
-                    _check_finite(sums, visited, config, epoch, first, folder)
+                    _check_finite(algorithm, sums, visited, config, epoch, first, folder)
                     bar.update(stop - done)
                     chunk_steps = _next_chunk(chunk_steps, stop - done, time.perf_counter() - before)
                     done = stop
@@ -168,7 +167,8 @@ def fit(
             sums = _for_next_epoch(sums)
             if judge:
                 scores = judge(parallel.here(state.params), _epoch_keys(evaluation_key, epoch))
-                line |= {name: _plain(value) for name, value in scores.items()}
+                # Networks that are no numbers have scores that are: of what is not a number, the largest is the first.
+                line |= {name: _plain(np.where(diverged, np.nan, value)) for name, value in scores.items()}
             if keeper is not None and best is not None:
                 keeper.offer(line[best], state.params)
             bar.set_postfix_str(_summary(line), refresh=False)
@@ -188,12 +188,24 @@ def fit(
         return state
 
 
+def _score_shapes(evaluate: Callable[..., Any] | None, params: Params, several: bool) -> Any:
+    """What `evaluate` gives for one seed, of parameters that may be of several."""
+    if evaluate is None:
+        return {}
+    of_one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[int(several) :], leaf.dtype), params)
+    return jax.eval_shape(evaluate, of_one, jax.random.key(0, impl=IMPLEMENTATION))
+
+
 def _check_state_and_log(state: TrainState, metrics: Metrics, scores: Metrics, best: str | None) -> None:
     """Checks what `fit` is to save and to log, from their shapes."""
     if any(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in jax.tree.leaves(state)):
         raise ValueError(
             "The state of an optimizer holds a typed key, which checkpoints cannot; expected arrays of numbers: give "
             "it jax.random.PRNGKey(seed)."
+        )
+    if not isinstance(scores, dict) or any(np.shape(score) for score in scores.values()):
+        raise ValueError(
+            f"evaluate gives {jax.tree.map(np.shape, scores)}; expected a dictionary of names and numbers, shape ()."
         )
     if taken := {*scores} & {"epoch", "step", "seconds", *metrics}:
         raise ValueError(f"evaluate gives {sorted(taken)}, which the log has already; expected other names.")
@@ -203,7 +215,8 @@ def _check_state_and_log(state: TrainState, metrics: Metrics, scores: Metrics, b
 
 def _traced_once(algorithm: Algorithm) -> Algorithm:
     """The same functions, of which jax keeps the trace: the shapes of a step's metrics need it, and then the chunk."""
-    return Algorithm(*(jax.jit(function, inline=True) for function in algorithm))
+    init, step = (jax.jit(function, inline=True) for function in (algorithm.init, algorithm.step))
+    return algorithm._replace(init=init, step=step)
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
@@ -232,13 +245,21 @@ def _next_chunk(chunk_steps: int, taken: int, seconds: float) -> int:
     return max(1, min(fitting, 8 * chunk_steps))
 
 
-def _check_finite(sums: Sums, visited: Orders, config: TrainingConfig, epoch: int, first: int, folder: Path) -> None:
+def _check_finite(
+    algorithm: Algorithm,
+    sums: Sums,
+    visited: Orders,
+    config: TrainingConfig,
+    epoch: int,
+    first: int,
+    folder: Path,
+) -> None:
     """Stops when no seed is left, and says which rows were the last one's undoing."""
     bad_steps = np.atleast_1d(sums.bad_step)
     if (bad_steps < 0).any():
         return
     index = int(bad_steps.argmax())
-    step, phase = int(bad_steps[index]), bad_phase(sums, int(np.atleast_1d(sums.bad_loss)[index]))
+    step, phase = int(bad_steps[index]), bad_phase(algorithm, sums, int(np.atleast_1d(sums.bad_loss)[index]))
     size = config.batch_size
     batch = np.asarray(visited.rows).reshape(len(bad_steps), -1)[index, (step - first) * size :][:size]
     where = {"phase": phase, "seed": config.seeds[index], "epoch": epoch + 1, "step": step, "rows": batch}
@@ -246,8 +267,8 @@ def _check_finite(sums: Sums, visited: Orders, config: TrainingConfig, epoch: in
     named = folder / "bad_batch.json" if hosts.is_first() else "bad_batch.json by the first process"
     raise FloatingPointError(
         f"The loss of the phase {phase!r} is not finite at epoch {epoch + 1}, step {step}, for the rows named in "
-        f"{named}. The last checkpoint is from before; a lower learning rate of that phase is the "
-        "usual cure."
+        f"{named}. The last checkpoint is from before; a lower learning rate of that phase, or of the "
+        "one before it, is the usual cure."
     )
 
 

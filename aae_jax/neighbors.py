@@ -32,6 +32,7 @@ def upright(image: jax.Array) -> jax.Array:
     """
     check_image("image", image)
     check_axes("image", image, "[H, W, C]")
+    given, image = image.dtype, image.astype(jnp.promote_types(image.dtype, jnp.float32))
     ground = image.min((0, 1))
     ink = (image - ground).sum(-1)
     share = ink / jnp.where(ink.sum() > 0, ink.sum(), 1)
@@ -44,7 +45,7 @@ def upright(image: jax.Array) -> jax.Array:
     down, right = (at - at.mean() for at in (rows, columns))
     at = [down + middle_row, right + slant * down + middle_column]
     moved = jax.vmap(lambda channel: map_coordinates(channel, at, order=1), in_axes=-1, out_axes=-1)
-    return moved(image - ground) + ground
+    return (moved(image - ground) + ground).astype(given)
 
 
 def nearest(points: jax.Array | np.ndarray, count: int, rows: jax.Array | np.ndarray | None = None) -> jax.Array:
@@ -71,15 +72,25 @@ def nearest(points: jax.Array | np.ndarray, count: int, rows: jax.Array | np.nda
     rows = np.arange(len(points)) if rows is None else rows
     check_axes("rows", rows, "[M]")
     check_indices("rows", rows, len(points))
-    points = jnp.asarray(points).reshape(len(points), -1)
     # Distances are taken from the mean of all points, which one bad number spoils.
-    if not isinstance(points, jax.core.Tracer) and not jnp.isfinite(points).all():
-        raise ValueError("points hold NaN or infinite numbers; expected finite ones.")
-    return _nearest(points, count, jnp.asarray(rows))
+    if not isinstance(points, jax.core.Tracer) and not _are_finite(points):
+        raise ValueError("points hold NaN or infinite numbers, or too large ones; expected finite ones.")
+    return _nearest(jnp.asarray(points).reshape(len(points), -1), count, jnp.asarray(rows))
+
+
+def _are_finite(points: jax.Array | np.ndarray) -> bool:
+    """In the numbers that jax makes of them; by numpy, so that those outside a trace can be looked at inside it."""
+    points = np.asarray(points)
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(points.astype(jax.dtypes.canonicalize_dtype(points.dtype))).all())
 
 
 @partial(jax.jit, static_argnums=1)
 def _nearest(points: jax.Array, count: int, rows: jax.Array) -> jax.Array:
+    # Squares of distances between large numbers would all be infinite, as that of a row to itself is made here.
+    largest = jnp.abs(points).max()
+    points = points / jnp.where(largest > 1e15, largest, 1)
+
     def of_row(row: jax.Array) -> jax.Array:
         distance = squared_distances(points[row], points).at[row].set(jnp.inf)
         return jax.lax.top_k(-distance, count)[1]

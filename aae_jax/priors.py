@@ -195,7 +195,8 @@ def uniform_box(size: int, low: float = -1.0, high: float = 1.0) -> Prior:
 
     def log_density(z: jax.Array, label: jax.Array) -> jax.Array:
         inside = (z >= low) & (z <= high)
-        return jnp.where(inside, -math.log(high - low), -jnp.inf).sum()
+        outside = jnp.where(jnp.isnan(z), jnp.nan, -jnp.inf)
+        return jnp.where(inside, -math.log(high - low), outside).sum()
 
     def from_uniform(u: jax.Array, label: jax.Array) -> jax.Array:
         return low + (high - low) * u
@@ -328,8 +329,10 @@ def _check_label(label: jax.Array) -> None:
 def _normal_quantile(u: jax.Array) -> jax.Array:
     """The standard normal's quantiles, kept finite: uniform draws contain 0, grids of percentiles 0 and 1."""
     u = 1.0 * jnp.asarray(u)
-    epsilon = jnp.finfo(u.dtype).eps
-    return jax.scipy.special.ndtri(jnp.clip(u, epsilon, 1 - epsilon))
+    # The quantiles themselves are only known in float32 and wider.
+    wide = u.astype(jnp.promote_types(u.dtype, jnp.float32))
+    epsilon = jnp.finfo(wide.dtype).eps
+    return jax.scipy.special.ndtri(jnp.clip(wide, epsilon, 1 - epsilon)).astype(u.dtype)
 
 
 def _pick(u: jax.Array, num_classes: int) -> tuple[jax.Array, jax.Array]:

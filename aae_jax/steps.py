@@ -155,7 +155,7 @@ def algorithm(
             metrics |= new
         return TrainState(state.step + 1, params, opt_states), metrics
 
-    return Algorithm(init, step)
+    return Algorithm(init, step, tuple(phases))
 
 
 def _check_trainable(trained: Params) -> None:

@@ -234,7 +234,9 @@ class Algorithm(NamedTuple):
     Attributes:
         init: ``key -> state``.
         step: ``(state, keys [B], batch) -> (state, metrics)``; see `aae_jax.row_keys`.
+        phases: their names in the order in which a step runs them; may be left out.
     """
 
     init: Callable[[jax.Array], TrainState]
     step: Callable[[TrainState, jax.Array, Batch], tuple[TrainState, Metrics]]
+    phases: tuple[str, ...] = ()

@@ -34,6 +34,7 @@ from aae_jax.data import Dataset
 from aae_jax.evaluation import error_rate, head_examples, hungarian_error, majority_vote_error
 from experiments import command_line, reports, training
 from experiments.category_options import ALIKE, CategoryOptions
+from experiments.options import check_clusters
 
 AAE = "clustering_aae"
 
@@ -71,6 +72,7 @@ class Config(CategoryOptions):
     def check_dataset(self, dataset: Dataset) -> None:
         """Checks what can be checked before anything is trained; see `Options`."""
         super().check_dataset(dataset)
+        check_clusters(dataset, self.clusters)
         _model_config(self, dataset)
 
 

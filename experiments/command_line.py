@@ -42,6 +42,9 @@ def run(
     module = sys.modules[main.__module__]
     words = {"prog": module.__spec__ and f"python -m {module.__spec__.name}", "description": module.__doc__}
     config = guarded(lambda: tyro.cli(type(default), default=default, args=arguments, **words))
+    # A shell leaves the ~ of --out=~/runs as it is.
+    paths = {name: value.expanduser() for name, value in vars(config).items() if isinstance(value, Path)}
+    config = dataclasses.replace(config, **paths)
     guarded(lambda: _check_needs(arguments, config))
     _repeat_bits()
     _cache_compilations()
@@ -96,7 +99,7 @@ def _check_names(arguments: Sequence[str], kind: Any) -> None:
 
 
 def _check_needs(arguments: Sequence[str], config: Any) -> None:
-    """Options that were given and would do nothing, see `NEEDS` of `options.Options`."""
+    """Options that were given and would do nothing, see `NEEDS` and `OF_SOME` of `options.Options`."""
     given = {word[2:].partition("=")[0].replace("-", "_") for word in arguments if word.startswith("--")}
     needs: Mapping[str, str] = getattr(config, "NEEDS", {})
     for option in (option for option in needs if option in given and getattr(config, option)):
@@ -107,6 +110,13 @@ def _check_needs(arguments: Sequence[str], config: Any) -> None:
                     f"{option} is {getattr(config, option)}, and does nothing while {needed} is "
                     f"{getattr(config, needed)}; expected another --{needed.replace('_', '-')} beside it."
                 )
+    for option, (selection, names) in getattr(config, "OF_SOME", {}).items():
+        chosen = getattr(config, selection)
+        if option in given and not {*names} & {*chosen}:
+            raise ValueError(
+                f"{option} is {getattr(config, option)}, and does nothing while {selection} is {tuple(chosen)}; "
+                f"expected {' or '.join(names)} among --{selection.replace('_', '-')}."
+            )
 
 
 def _choices(hint: Any) -> tuple[str, ...]:

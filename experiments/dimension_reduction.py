@@ -24,7 +24,7 @@ in its preset best, and a reconstruction that is slower still.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -37,7 +37,7 @@ from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate, head_rule, nearest_label
 from experiments import command_line, reports, training
 from experiments.category_options import ALIKE, ClassificationOptions
-from experiments.options import check_labels, check_selection
+from experiments.options import check_clusters, check_labels, check_selection
 
 PANELS = {"2d_1000": (2, 1000), "2d_100": (2, 100), "2d_unsupervised": (2, 0), "10d_100": (10, 100)}
 """Numbers of the code, and labels."""
@@ -49,6 +49,7 @@ class Config(ClassificationOptions):
     """Options of the command."""
 
     JUDGING: ClassVar[tuple[str, ...]] = ("panels",)
+    OF_SOME: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {"clusters": ("panels", ("2d_unsupervised",))}
 
     preset: Literal["laptop", "smoke", "best", "unlabeled", "paper"] = "laptop"
     """Gives the defaults of the others: minutes on two CPU cores (on all of MNIST up to an hour a panel), seconds, our
@@ -84,6 +85,8 @@ class Config(ClassificationOptions):
         """Checks what can be checked before anything is trained; see `Options`."""
         super().check_dataset(dataset)
         check_labels(dataset, "dimension_reduction")
+        if "2d_unsupervised" in self.panels:
+            check_clusters(dataset, self.clusters)
         _jobs(self, dataset)
 
 

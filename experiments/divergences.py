@@ -217,7 +217,8 @@ def draw(folder: Path) -> None:
             error = None if number else 2 * values[:, 1]
             label = "" if seed else words
             axes.errorbar(evidence["bound_steps"], values[:, number], error, color=color, linestyle=line, label=label)
-    axes.set(xscale="log", ylim=(-0.05, 0.3), xlim=(10, None), xlabel="updates of the discriminator")
+    first = min(10, evidence["bound_steps"][-1] / 2)
+    axes.set(xscale="log", ylim=(-0.05, 0.3), xlim=(first, None), xlabel="updates of the discriminator")
     axes.set_title("Jensen-Shannon divergence, nats", fontsize=10)
     axes.legend(fontsize=8, frameon=False, loc="upper left")
     figures.save_figure(figure, folder / "bound.png")

@@ -98,7 +98,7 @@ def sheet(axes: Axes, images: np.ndarray, title: str) -> None:
 
 def curves(
     axes: Axes,
-    logs: Mapping[str, Sequence[Mapping[str, float]]],
+    logs: Mapping[str, Sequence[Mapping[str, float | None]]],
     metric: str,
     title: str,
     *,

@@ -17,7 +17,7 @@ noise, without which it tells them apart at once.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -40,6 +40,7 @@ class Config(Options):
     """Options of the command."""
 
     JUDGING: ClassVar[tuple[str, ...]] = ("priors",)
+    OF_SOME: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {"roll_noise_std": ("priors", ("swiss_roll",))}
 
     preset: Literal["laptop", "smoke", "best", "paper"] = "laptop"
     """Gives the defaults of the others: minutes to half an hour on two CPU cores, seconds, our best for MNIST, or the

@@ -25,6 +25,7 @@ million, only 8 were tried.
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -67,6 +68,10 @@ class Config(PaperOptions):
     """Options of the command."""
 
     JUDGING: ClassVar[tuple[str, ...]] = ("models", "samples", "many_samples")
+    OF_SOME: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+        "code_size": ("models", ("aae", "vae")),
+        **dict.fromkeys(("prior_std", "reconstruction_rate", "game_rate", "refine_epochs"), ("models", ("aae",))),
+    }
 
     preset: Literal["laptop", "smoke", "best", "paper"] = "laptop"
     """Gives the defaults of the others: minutes to half an hour on two CPU cores, seconds, our best for 10,000 samples
@@ -292,6 +297,8 @@ def draw(folder: Path, config: Config, dataset: Dataset) -> None:
     title = f"{', '.join(config.models)}: samples, and below each its nearest training image"
     figures.sheet_figure(np.stack(pairs), title, folder / "samples.png")
     panels = {name: ("validation/nll", f"{name}, held-out nll") for name in config.models if name != "gan"}
+    # A run that is judged anew may have had other models before.
+    (folder / "curves.png").unlink(missing_ok=True)
     if panels:
         figures.seed_curves(folder, panels, folder / "curves.png")
 

@@ -19,6 +19,7 @@ __all__ = [
     "GAME",
     "Options",
     "PaperOptions",
+    "check_clusters",
     "check_labels",
     "check_selection",
 ]
@@ -34,6 +35,23 @@ APART = (
 """Options of where and how a run is done, which its numbers do not depend on."""
 _ELSEWHERE = (*APART, "preset", "dataset", "seed", "seeds", "epochs", "batch_size", "width", "precision")
 """Beside them those that a run's config holds under other names."""
+
+
+def check_clusters(dataset: Dataset, clusters: int) -> None:
+    """Checks that there are clusters enough for each to be of one class.
+
+    Args:
+        dataset: what was loaded.
+        clusters: how many there are to be.
+
+    Raises:
+        ValueError: if not.
+    """
+    if clusters < dataset.num_classes:
+        raise ValueError(
+            f"clusters is {clusters}, and {dataset.name} has {dataset.num_classes} classes; expected as many clusters "
+            "or more, since each is counted as one class."
+        )
 
 
 def check_labels(dataset: Dataset, experiment: str) -> None:
@@ -77,6 +95,8 @@ class Options:
     """Options that no training depends on: a finished run can be judged anew with others."""
     NEEDS: ClassVar[Mapping[str, str]] = {}
     """Options of something that another option, where it is 0 or empty, leaves out."""
+    OF_SOME: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {}
+    """Options of some of the things that another option chooses from: the name of that one, and which these are."""
 
     preset: Literal["laptop", "smoke", "paper"] = "laptop"
     """Gives the defaults of the others: minutes to an hour on two CPU cores, seconds, or the paper's as far as they

@@ -68,6 +68,11 @@ def _run_seeds(
     # What the models' own configs cannot tell: how many seeds share the folder.
     whole = {"experiment": experiment, "dataset": config.dataset, "seed": config.seed, "seeds": config.seeds}
     forget_failed_start(config.out)
+    if (config.out / "final.json").exists() and not (config.out / "config.json").exists():
+        raise ValueError(
+            f"{config.out} holds a final.json and no config.json: a result that was kept, not a run; expected another "
+            "folder: give it (--out)."
+        )
     runs.check_config(config.out / "config.json", whole, resume=config.resume)
     provenance = _provenance(config.out)
     trained = train(config, dataset)
@@ -247,11 +252,15 @@ def write_final(
         diverged: seeds that are not in the metrics, since their training came to no end.
         begun: commit, commits and dirtiness when the command began; the same as at its end where None.
     """
-    for path in folder.glob("evidence_*.npz"):
-        path.unlink()
     for index, arrays in evidence.items():
-        with (folder / f"evidence_{index}.npz").open("wb") as file:
+        # A whole file in place of the one before: a run that is judged anew has its final.json all the while.
+        partial = folder / f".evidence_{index}.npz"
+        with partial.open("wb") as file:
             np.savez_compressed(file, **arrays)
+        partial.replace(folder / f"evidence_{index}.npz")
+    for path in folder.glob("evidence_*.npz"):
+        if seed_index(path) not in evidence:
+            path.unlink()
     # The logs of seeds that were trained together are copies of one.
     joint = sorted((folder / "seeds").rglob("metrics.jsonl")) or sorted(folder.rglob("metrics.jsonl"))
     training = sum(line["seconds"] for log in joint for line in runs.read_lines(log))

@@ -174,7 +174,8 @@ def _finished(folder: Path) -> dict[str, Any]:
     if not any(folder.glob("evidence_*.npz")):
         raise ValueError(f"There is no evidence in {folder}; expected what a finished experiment leaves.")
     final["config"] = {option: value for option, value in final["config"].items() if option not in PLACES}
-    final["config"]["dataset"] = Path(final["config"]["dataset"]).name
+    if "dataset" in final["config"]:
+        final["config"]["dataset"] = Path(final["config"]["dataset"]).name
     final["command"] = runs.without_options(final["command"], PLACES - {"resume"}, {"resume"})
     return final
 

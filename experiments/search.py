@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from aae_jax import runs
 from experiments import command_line, reports
 from experiments.options import APART, check_selection
@@ -64,9 +66,20 @@ def main(config: Config) -> dict[str, Any]:
     if config.record is not None:
         runs.check_committed(provenance)
     logs: dict[str, Logs] = {}
+
+    def unless_diverged(own: Any) -> bool:
+        try:
+            module.main(own)
+        except FloatingPointError as error:
+            print(f"diverged: {error}")
+            return False
+        return True
+
     for value, words in commands.items():
         print(f"\n{config.option} {value}")
-        command_line.run(module.main, module.PRESETS, arguments=words)
+        if not command_line.run(unless_diverged, module.PRESETS, arguments=words):
+            logs[value] = {}
+            continue
         logs[value] = reports.seed_logs(config.out / value)
         if config.record is not None:
             final = runs.read_json(config.out / value / "final.json")
@@ -76,6 +89,8 @@ def main(config: Config) -> dict[str, Any]:
                     f"The run in {config.out / value} is of {final['commits']}; expected {provenance['commit']} "
                     "alone: run the search again in another folder (--out)."
                 )
+    if not any(logs.values()):
+        raise ValueError(f"All of {', '.join(config.values)} have diverged; expected a value that trains.")
     errors = {value: last_errors(of_value) for value, of_value in logs.items()}
     arguments = runs.without_options(config.arguments, OWN)
     words = ["--experiment", config.experiment, "--option", config.option, "--values", *config.values]
@@ -117,15 +132,17 @@ def _commands(config: Config) -> tuple[Any, dict[str, list[str]]]:
     return module, commands
 
 
-def last_errors(logs: Logs) -> dict[str, list[float]]:
+def last_errors(logs: Logs) -> dict[str, list[float | None]]:
     """By model, the error of each seed's last epoch on validation images, as a run has logged them.
 
+    None of a seed that has diverged, and no model where all have.
+
     Raises:
-        ValueError: if it has logged none.
+        ValueError: if there are logs without any error.
     """
-    lasts = {model: [lines[-1] for lines in of_seeds.values()] for model, of_seeds in logs.items()}
-    errors = {model: [last[METRIC] for last in of] for model, of in lasts.items() if all(METRIC in one for one in of)}
-    if not errors:
+    lasts = {model: [lines[-1].get(METRIC) for lines in of_seeds.values()] for model, of_seeds in logs.items()}
+    errors = {model: of for model, of in lasts.items() if any(error is not None for error in of)}
+    if logs and not errors:
         raise ValueError(f"No model of {sorted(logs)} has logged {METRIC}; expected data with labels.")
     return errors
 
@@ -133,15 +150,24 @@ def last_errors(logs: Logs) -> dict[str, list[float]]:
 def table(found: Mapping[str, Any]) -> list[str]:
     """The lines of a table in Markdown: a row for each value, a column for each model, the lowest error in bold."""
     errors = found["errors"]
-    models = list(next(iter(errors.values())))
+    models = list(dict.fromkeys(model for of in errors.values() for model in of))
     lines = [f"| {found['option']} | " + " | ".join(models) + " |", "|" + "---|" * (len(models) + 1)]
-    means = {model: {value: sum(of[model]) / len(of[model]) for value, of in errors.items()} for model in models}
-    for value, of in errors.items():
+    trained = {
+        value: {model: [error for error in of.get(model, ()) if error is not None] for model in models}
+        for value, of in errors.items()
+    }
+    best = {model: min(np.mean(of[model]) for of in trained.values() if of[model]) for model in models}
+    for value, of in trained.items():
         cells = []
         for model in models:
+            if not of[model]:
+                cells.append("diverged")
+                continue
             summary = reports.summarize([{METRIC: error} for error in of[model]])[METRIC]
             text = f"{reports.text_of(summary, 100)} %"
-            cells.append(f"**{text}**" if means[model][value] == min(means[model].values()) else text)
+            lost = len(errors[value][model]) - len(of[model])
+            text += f", and {lost} diverged" if lost else ""
+            cells.append(f"**{text}**" if np.mean(of[model]) == best[model] else text)
         lines.append(f"| {value} | " + " | ".join(cells) + " |")
     return lines
 
@@ -150,10 +176,10 @@ def draw(config: Config, logs: Mapping[str, Logs]) -> None:
     """Draws the errors against epochs, a line for each value and seed."""
     from experiments import figures
 
-    models = list(next(iter(logs.values())))
+    models = list(dict.fromkeys(model for of in logs.values() for model in of))
     figure, axes = figures.grid_of((1, len(models)), size=4)
     for panel, model in zip(axes[0], models, strict=True):
-        lines = {f"{value}, {seed}": log for value, of in logs.items() for seed, log in of[model].items()}
+        lines = {f"{value}, {seed}": log for value, of in logs.items() for seed, log in of.get(model, {}).items()}
         figures.curves(panel, lines, METRIC, f"{model}, by {config.option}", log=True)
         panel.set_ylabel("error on validation images")
     figures.save_figure(figure, config.out / "errors.png")

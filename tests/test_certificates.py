@@ -54,6 +54,14 @@ def test_equal_distributions_are_called_equal():
     assert found["judge/held_out_accuracy"] == 0
 
 
+def test_what_is_no_number_has_no_accuracy_and_bytes_are_no_images():
+    keys = Keys(*row_keys(jax.random.key(4), 0, 8).reshape(2, -1))
+    bad = Batch(jnp.full((4, 2), jnp.nan), jnp.zeros((4, 2)), jnp.full(4, -1))
+    assert np.isnan(certificate((game(1.0),), {}, keys, bad)["judge/held_out_accuracy"])
+    with pytest.raises(ValueError, match="image is uint8; expected floats"):
+        certificate((game(1.0),), {}, keys, bad._replace(image=jnp.zeros((4, 2), jnp.uint8)))
+
+
 def test_moments_are_those_of_the_fakes():
     found = of(2.0)
     # mean (2, 0), standard deviation 1

@@ -21,6 +21,8 @@ class Config:
     """Which defaults."""
     epochs: int = 60
     """Passes over the data."""
+    out: Path = Path("runs")
+    """A folder."""
 
 
 PRESETS = command_line.preset_field({"laptop": Config(), "smoke": Config(epochs=1)})
@@ -35,6 +37,11 @@ def test_the_first_preset_is_the_default_and_options_come_on_top():
     assert run("--preset", "smoke") == Config("smoke", 1)
     assert run("--preset=smoke", "--epochs", "3") == Config("smoke", 3)
     assert run("--epochs", "3", "--preset", "smoke") == Config("smoke", 3)
+
+
+def test_a_home_that_the_shell_has_left_is_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run("--out=~/runs").out == tmp_path / "runs"
 
 
 def test_help_explains_every_option_with_the_presets_defaults(capsys):

@@ -159,6 +159,10 @@ def test_a_table_is_used_in_its_own_units(tmp_path):
     decoded = model.decode(params, codes, label)
     expected = standard.decode(params, codes, label) * jnp.array(scale) + jnp.array(shift)
     np.testing.assert_allclose(decoded, expected, rtol=1e-5)
+    # Rows of numpy are made standard before they are float32: of 1e9 + 0.5 it has nothing but 1e9.
+    far = adapters.standardized(standard, np.array([1e9, 0.0]), np.array([0.5, 1.0]))
+    near = far.encode_mean(params, np.array([[1e9 + 0.5, 2.0], [1e9, 0.0]]))["style"]
+    np.testing.assert_allclose(near, standard.encode_mean(params, jnp.array([[1.0, 2.0], [0.0, 0.0]]))["style"])
     # Densities: a Gaussian of standard deviation `scale` about the decoded row, written out.
     z = (np.asarray(rows) - np.asarray(decoded)) / scale
     nll = (0.5 * z**2 + np.log(scale) + 0.5 * np.log(2 * np.pi)).sum(-1)

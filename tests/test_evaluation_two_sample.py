@@ -110,6 +110,13 @@ def test_mmd_null_spreads_as_fresh_samples_do():
     assert abs(np.mean(null)) < 4 * np.std(null) / np.sqrt(len(null))
 
 
+@pytest.mark.parametrize("dtype", [jnp.uint8, jnp.float16])
+def test_mmd_null_is_that_of_the_same_numbers_in_float32(dtype):
+    x, y = 100 * jax.random.bernoulli(jax.random.key(0), shape=(2, 50, 20)).astype(dtype)
+    exact = mmd_null(jax.random.key(1), *(each.astype(jnp.float32) for each in (x, y)), jnp.array([300.0]))
+    np.testing.assert_allclose(mmd_null(jax.random.key(1), x, y, jnp.array([300.0])), exact, atol=1e-6)
+
+
 def test_mmd_null_wants_equal_sizes():
     with pytest.raises(ValueError, match=r"as many rows in y as in x \(3\), got 2"):
         mmd_null(jax.random.key(0), jnp.zeros((3, 1)), jnp.zeros((2, 1)), SCALES)

@@ -130,6 +130,17 @@ def test_a_config_that_is_none_of_a_run_stays_and_stops_it(tmp_path, text):
     assert (tmp_path / "config.json").read_text() == text
 
 
+def test_a_result_that_was_kept_is_no_run_to_write_over(tmp_path):
+    np.savez(tmp_path / "noise.npz", images=np.random.RandomState(0).randn(100, 2))
+    dataset = data.load(tmp_path / "noise.npz")
+    options = Options(out=tmp_path / "kept", epochs=1, batch_size=10, width=4, devices=1)
+    options.out.mkdir()
+    (options.out / "final.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"a result that was kept, not a run; expected another folder"):
+        reports.run_seeds("noise", options, dataset, None, None)
+    assert (options.out / "final.json").read_text() == "{}"
+
+
 def test_the_closing_line_names_what_is_there(tmp_path, capsys):
     (tmp_path / "errors.png").touch()
     reports.print_files(tmp_path)

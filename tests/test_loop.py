@@ -258,7 +258,8 @@ def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(rows, seeds_way, tm
         return algorithm(Model({"line": network}, (Phase("grow", ("line",), loss),)), {"grow": optax.sgd(0.1)})
 
     terms = TrainingConfig(epochs=2, batch_size=20, num_devices=1, seed=tuple(range(8)))
-    state = fit(make, rows, terms, tmp_path)
+    # The number of a seed that has diverged is the least of all: it is no score.
+    state = fit(make, rows, terms, tmp_path, evaluate=lambda params, key: {"below": 2.0 - params["line"]})
     # 12 steps: those that start from above 0.4 pass 1.5 on the way and stay where they are then.
     weights = np.asarray(state.params["line"])
     diverged = weights >= 1.5
@@ -267,6 +268,7 @@ def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(rows, seeds_way, tm
     assert [value is None for value in last["grow/loss"]] == diverged.tolist()
     # What is finite of a part of an epoch is no mean of it.
     assert last["grow/one"] == [None if of_seed else 1.0 for of_seed in diverged]
+    assert [value is None for value in last["below"]] == diverged.tolist()
     assert (np.asarray(state.step[~diverged]) == 12).all() and int(state.step[diverged].min()) < 12
     # When none is left, the run stops.
     with pytest.raises(FloatingPointError, match="'grow' is not finite at epoch 3"):
@@ -393,6 +395,29 @@ def test_a_non_finite_loss_stops_with_phase_and_step_and_keeps_the_last_checkpoi
         fit(make_failing, rows, ONE_DEVICE, tmp_path)
     assert len(log_of(tmp_path)) == 1
     assert [path.name for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()] == ["6"]
+
+
+def test_the_phase_that_is_blamed_is_the_first_one_in_the_order_of_a_step(rows, tmp_path):
+    def make(axis_name):
+        def loss(name, value):
+            return lambda params, keys, batch: (value(params["line"]), {f"{name}/loss": value(params["line"])})
+
+        network = networks.Network(init=lambda key: jnp.ones(()), apply=lambda w, x: w * x)
+        # In the first step "second" overflows and takes "first", named before it and run after it, along.
+        phases = [Phase("second", ("line",), loss("second", lambda w: w * jnp.inf))]
+        phases += [Phase("first", ("line",), loss("first", lambda w: w))]
+        return algorithm(Model({"line": network}, tuple(phases)), {p.name: optax.sgd(1.0) for p in phases})
+
+    with pytest.raises(FloatingPointError, match="'second' is not finite at epoch 1, step 0"):
+        fit(make, rows, ONE_DEVICE, tmp_path)
+    assert json.loads((tmp_path / "bad_batch.json").read_text())["phase"] == "second"
+
+
+@pytest.mark.parametrize("gives", [{"a": jnp.zeros(3)}, jnp.zeros(())])
+def test_scores_are_numbers_by_name(rows, tmp_path, gives):
+    with pytest.raises(ValueError, match=r"evaluate gives .*expected a dictionary of names and numbers"):
+        fit(make_vae, rows, ONE_DEVICE, tmp_path / "run", evaluate=lambda params, key: gives)
+    assert not (tmp_path / "run").exists()
 
 
 def test_only_labeled_rows_give_labels(rows, tmp_path):

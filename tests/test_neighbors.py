@@ -64,6 +64,14 @@ def test_nearest_rows_of_a_table_are_those_of_all_distances():
     rows = np.array([299, 0, 7])
     np.testing.assert_array_equal(neighbors.nearest(points, 4, rows), found[rows])
     np.testing.assert_array_equal(neighbors.nearest(points, 4, rows.astype(np.uint32)), found[rows])
+    # Arrays of jax too, with the rows alone traced.
+    traced = jax.jit(lambda rows: neighbors.nearest(jnp.asarray(points), 4, rows))(rows)
+    np.testing.assert_array_equal(traced, found[rows])
+
+
+def test_no_row_is_its_own_neighbor_however_large_its_numbers_are():
+    found = neighbors.nearest(np.array([[0.0], [1e20], [2e20], [3.1e20]], np.float32), 2)
+    assert found.tolist() == [[1, 2], [0, 2], [1, 3], [2, 1]]
 
 
 def test_nearest_digits_are_more_often_of_one_class_when_upright(digits):

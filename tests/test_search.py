@@ -42,6 +42,33 @@ def test_the_lowest_mean_is_bold():
     ]
 
 
+def test_a_value_that_diverges_is_said_so_and_the_others_are_compared(tmp_path, capsys):
+    digits = data.load("mnist5k").train
+    np.savez(tmp_path / "few.npz", images=digits.image[:400], labels=digits.label[:400])
+    own = f"--preset smoke --dataset {tmp_path}/few.npz --width 8 --epochs 1 --devices 1 --smoothness-radius 0"
+    words = ["--option", "reconstruction-rate", f"--arguments={own}", "--out", str(tmp_path / "run")]
+    found = command_line.run(search.main, search.PRESETS, arguments=[*words, "--values", "1e20", "0.01"])
+    assert found["errors"]["1e20"] == {} and len(found["errors"]["0.01"]["clustering_aae"]) == 1
+    out = capsys.readouterr().out
+    assert "| 1e20 | diverged |" in out and "diverged: The loss of the phase 'discriminator'" in out
+    words[-1] = str(tmp_path / "none")
+    with pytest.raises(SystemExit, match="2"):
+        command_line.run(search.main, search.PRESETS, arguments=[*words, "--values", "1e20"])
+    assert "All of 1e20 have diverged" in capsys.readouterr().err
+
+
+def test_a_seed_that_has_diverged_is_not_averaged_in():
+    lines = {"a": {"seed 0": [{search.METRIC: 0.3}], "seed 1": [{search.METRIC: None}]}}
+    errors = {"1": search.last_errors(lines), "2": {"a": [0.4, 0.4]}}
+    assert errors["1"] == {"a": [0.3, None]}
+    assert search.table({"option": "rate", "errors": errors})[2:] == [
+        "| 1 | **30 %, and 1 diverged** |",
+        "| 2 | 40 ± 0 % |",
+    ]
+    with pytest.raises(ValueError, match="expected data with labels"):
+        search.last_errors({"a": {"seed 0": [{search.METRIC: None}]}})
+
+
 @pytest.mark.parametrize("path", sorted(search.SEARCHES.glob("*.json")), ids=lambda path: path.stem)
 def test_searches_come_from_committed_code(path):
     found = json.loads(path.read_text())

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from aae_jax import adapters, corruption, heads, likelihoods, losses, models, networks, priors
 from aae_jax.checks import check_instance
@@ -72,7 +72,7 @@ def build(config: ModelConfig, *, axis_name: str | None = None, in_data_units: b
         viewed, balance = attrgetter(config.view_of), config.view_balance
         model = models.invariant(model, view, viewed=viewed, balance=balance, axis_name=axis_name)
     if in_data_units and config.shift is not None and config.scale is not None:
-        return adapters.standardized(model, jnp.array(config.shift), jnp.array(config.scale))
+        return adapters.standardized(model, np.array(config.shift), np.array(config.scale))
     return model
 
 

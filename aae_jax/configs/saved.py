@@ -28,10 +28,12 @@ def save(folder: Path | str, params: Params, *, best: bool = False) -> None:
         best: whether they are those of the best epoch rather than the last.
 
     Raises:
-        ValueError: if `params` are no networks' variables, or the folder cannot be written.
+        ValueError: if `params` are no networks' variables, in float32, or the folder cannot be written.
     """
     if not isinstance(params, dict) or not jax.tree.leaves(params):
         raise ValueError(f"params is {type(params).__name__}; expected the variables of networks, by name.")
+    if other := sorted({str(getattr(leaf, "dtype", type(leaf))) for leaf in jax.tree.leaves(params)} - {"float32"}):
+        raise ValueError(f"params are of {', '.join(other)}; expected float32, as networks make them.")
     # One more, and only then the one before is deleted: there is always one that is whole.
     with checkpoints(Path(folder) / _FOLDERS[best], kept=1) as saved:
         saved.add(params)

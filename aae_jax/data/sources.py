@@ -64,7 +64,7 @@ def load(
     """
     if not isinstance(name, str | os.PathLike) or not os.fspath(name):
         raise ValueError(f"The data set's name is {name!r}; expected 'mnist5k', another name, or the path of a file.")
-    name = os.fspath(name)
+    name = os.path.expanduser(os.fspath(name))
     if name.endswith(".npz"):
         return arrays.load_npz(name)
     if name.endswith(".npy"):

@@ -73,7 +73,7 @@ def head_examples(probabilities: ArrayLike, label: ArrayLike) -> jax.Array:
     check_axes("label", label, "[N]")
     check_rows(probabilities=probabilities, label=label)
     check_integers("label", label)
-    return jnp.argmax(jnp.where(label[:, None] >= 0, jnp.asarray(probabilities), -1), axis=0)
+    return jnp.argmax(jnp.where(label[:, None] >= 0, jnp.asarray(probabilities), -jnp.inf), axis=0)
 
 
 def head_rule(probabilities: ArrayLike, label: ArrayLike) -> jax.Array:

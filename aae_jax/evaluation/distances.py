@@ -43,7 +43,8 @@ def squared_distances(x: jax.Array, y: jax.Array) -> jax.Array:
     dtype = jnp.result_type(x, y, jnp.float32)
     x, y = x.astype(dtype), y.astype(dtype)
     if y.shape[-1] <= MAX_DIRECT:
-        return sum(((x[..., i, None] - y[:, i]) ** 2 for i in range(y.shape[-1])), jnp.zeros((), dtype))
+        zero = jnp.zeros((*x.shape[:-1], len(y)), dtype)
+        return sum(((x[..., i, None] - y[:, i]) ** 2 for i in range(y.shape[-1])), zero)
     center = jnp.mean(y, axis=0)
     x, y = x - center, y - center
     # By default accelerators round the factors of a float32 product to ten bits or fewer: too few to subtract.

@@ -185,7 +185,8 @@ def mmd_null(key: jax.Array, x: jax.Array, y: jax.Array, scales: jax.Array, *, n
     coins = jax.random.rademacher(key, (len(x), num_draws), jnp.float32)
     signs = jnp.concatenate([coins, -coins])
     quadratic = jnp.sum(signs * _kernel_product(jnp.concatenate([x, y]), signs, scales), axis=0)
-    same_pair = 2 * jnp.sum(1 - _kernel(jnp.sum((x - y) ** 2, axis=1), scales))
+    between = jax.vmap(lambda one, other: squared_distances(one, other[None])[0])(x, y)
+    same_pair = 2 * jnp.sum(1 - _kernel(between, scales))
     return (quadratic - same_pair) / (len(x) * (len(x) - 1))
 
 

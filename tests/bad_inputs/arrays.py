@@ -895,10 +895,16 @@ LOAD_CASES = [
         "configs.save",
         {
             "a folder": (
-                lambda folder: configs.save(folder / "file" / "run", {"encoder": np.ones(2)}),
+                lambda folder: configs.save(folder / "file" / "run", {"encoder": np.ones(2, np.float32)}),
                 lambda folder: (folder / "file").write_text(""),
                 "file/run/params cannot be written",
                 "Not a directory",
+            ),
+            "float32": (
+                lambda folder: configs.save(folder, {"encoder": jnp.ones(2, jnp.bfloat16)}),
+                None,
+                "params are of bfloat16",
+                "expected float32",
             ),
             "parameters": (lambda folder: configs.save(folder, None), None, "params is NoneType", "by name"),
             "some parameters": (
