@@ -77,6 +77,11 @@ ITEMS = {
                 {**CODE_6, "width": 500},
             ),
             (
+                "-code-5-refined",
+                ", a code of 5, batch norm in encoder and decoder, faster still, half the width, refined",
+                {**REFINED, "code_size": 5},
+            ),
+            (
                 "-refined",
                 ", a code of 6, batch norm in encoder and decoder, faster still, half the width, refined",
                 REFINED,
