@@ -308,7 +308,7 @@ ITEMS = {
             NONE if name else public,
             "dimension_reduction",
             f"{panel}/category/error",
-            {"panels": [panel], "clusters": 20, **options},
+            {"panels": [panel], **({"clusters": 20} if panel == "2d_unsupervised" else {}), **options},
         )
         for panel, words, paper, public, viewed in (
             ("2d_1000", "2-D, 1000 labels", "4.20", NONE, {}),
