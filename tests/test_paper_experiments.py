@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import aae_jax
-from aae_jax import data, evaluation, priors
+from aae_jax import data, evaluation, priors, runs
 from experiments import clustering, command_line, label_prior, semi_supervised, training
 
 EXPERIMENTS = {
@@ -25,7 +25,7 @@ EXPERIMENTS = {
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_an_experiment_leaves_numbers_evidence_and_pictures(few_digits, tmp_path, capsys, name):
+def test_an_experiment_leaves_numbers_evidence_and_pictures(few_digits, tmp_path, capsys, monkeypatch, name):
     module, digits = importlib.import_module(f"experiments.{name}"), data.load(few_digits)
     options, pictures = EXPERIMENTS[name]
     arguments = ["--preset", "smoke", "--dataset", str(few_digits), *options.split()]
@@ -49,6 +49,7 @@ def test_an_experiment_leaves_numbers_evidence_and_pictures(few_digits, tmp_path
         _is_of_codes_of_training_images(tmp_path, metrics, digits)
     if name == "style_content":
         _stays_as_it_is(module, arguments, metrics, capsys)
+    _never_looks_at_test_images(monkeypatch, module, arguments[:-2], tmp_path, digits)
     # Errors are fractions, and no better than an epoch of a small network can make them.
     assert all(0.05 < value <= 1 for name, value in again.items() if name.endswith("error") and "standard" not in name)
 
@@ -61,6 +62,25 @@ def test_the_smallest_preset_runs_as_it_is(tmp_path, name):
     assert json.loads((tmp_path / "final.json").read_text())["metrics"] == metrics
     # A GAN has no codes to decode.
     assert not any(metric.startswith("gan/of_codes") for metric in metrics)
+
+
+def _never_looks_at_test_images(monkeypatch, module, arguments, folder, digits):
+    """With others in their place it trains and chooses the same."""
+    others = data.Split(digits.test.image[::-1, ::-1], np.roll(digits.test.label, 1))
+    monkeypatch.setattr(data, "load", lambda *_, **__: dataclasses.replace(digits, test=others))
+    metrics = command_line.run(module.main, module.PRESETS, arguments=[*arguments, "--out", str(folder / "others")])
+    before = json.loads((folder / "final.json").read_text())["metrics"]
+    assert metrics != before
+    chosen = [name for name in metrics if name.endswith("sigma") or "validation" in name]
+    assert [metrics[name] for name in chosen] == [before[name] for name in chosen]
+    with np.load(folder / "evidence_0.npz") as one, np.load(folder / "others" / "evidence_0.npz") as other:
+        for name in [name for name in one if "head" in name.split("/")[-1].split("_") or "validation" in name]:
+            np.testing.assert_array_equal(one[name], other[name])
+    logs = [path.relative_to(folder) for path in folder.glob("seed*/*/metrics.jsonl")]
+    assert logs
+    for log in logs:
+        one, other = (runs.read_lines(place / log) for place in (folder, folder / "others"))
+        assert [{**line, "seconds": 0} for line in one] == [{**line, "seconds": 0} for line in other]
 
 
 def _is_of_codes_of_training_images(folder, metrics, digits):
