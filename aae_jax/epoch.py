@@ -4,7 +4,7 @@ Several seeds are the same functions by `aae_jax.parallel.over_seeds`: states, s
 axis, over one copy of the images.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -259,7 +259,7 @@ def _steps(
 
 
 def _added(algorithm: Algorithm, sums: Sums, metrics: Metrics, step: jax.Array) -> Sums:
-    finite = jnp.stack([jnp.isfinite(metrics[f"{phase}/loss"]) for phase in _phases(algorithm, metrics)])
+    finite = jnp.stack([jnp.isfinite(metrics[name]) for name in _losses(algorithm, metrics)])
     is_first = (sums.bad_step < 0) & ~finite.all()
     return Sums(
         metrics=jax.tree.map(jnp.add, sums.metrics, metrics),
@@ -268,15 +268,16 @@ def _added(algorithm: Algorithm, sums: Sums, metrics: Metrics, step: jax.Array) 
     )
 
 
-def _phases(algorithm: Algorithm, metrics: Metrics) -> Sequence[str]:
-    """The names of the phases, in order: what spoils the first one spoils those after it."""
-    of_losses = sorted(name.removesuffix("/loss") for name in metrics if name.endswith("/loss"))
-    return algorithm.phases or of_losses
+def _losses(algorithm: Algorithm, metrics: Metrics) -> list[str]:
+    """The names of the losses, in the order of the phases: what spoils the first one spoils those after it."""
+    known = {f"{phase}/loss": place for place, phase in enumerate(algorithm.phases)}
+    names = sorted(name for name in metrics if name.endswith("/loss"))
+    return sorted(names, key=lambda name: known.get(name, len(known)))
 
 
 def bad_phase(algorithm: Algorithm, sums: Sums, bad_loss: int) -> str:
     """The name of the phase whose loss has the number `bad_loss`."""
-    return _phases(algorithm, sums.metrics)[bad_loss]
+    return _losses(algorithm, sums.metrics)[bad_loss].removesuffix("/loss")
 
 
 def metric_shapes(algorithm: Algorithm, rows: Rows, num_rows: int) -> Metrics:

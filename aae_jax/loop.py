@@ -97,7 +97,8 @@ def fit(
     start = over_seeds(lambda key: (algorithm.init(key), no_sums(shapes)))
     judge = evaluate and jax.jit(over_seeds(evaluate))
     start_shapes = jax.eval_shape(start, init_key)
-    _check_state_and_log(start_shapes[0], shapes, _score_shapes(evaluate, start_shapes[0].params, several), best)
+    scores = jax.eval_shape(judge, start_shapes[0].params, evaluation_key) if judge else {}
+    _check_state_and_log(start_shapes[0], shapes, scores, best, of_seeds=evaluation_key.shape)
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(hosts.ending_together(interrupts.Stopped, FloatingPointError))
@@ -188,25 +189,18 @@ def fit(
         return state
 
 
-def _score_shapes(evaluate: Callable[..., Any] | None, params: Params, several: bool) -> Any:
-    """What `evaluate` gives for one seed, of parameters that may be of several."""
-    if evaluate is None:
-        return {}
-    of_one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[int(several) :], leaf.dtype), params)
-    return jax.eval_shape(evaluate, of_one, jax.random.key(0, impl=IMPLEMENTATION))
-
-
-def _check_state_and_log(state: TrainState, metrics: Metrics, scores: Metrics, best: str | None) -> None:
-    """Checks what `fit` is to save and to log, from their shapes."""
+def _check_state_and_log(
+    state: TrainState, metrics: Metrics, scores: Any, best: str | None, *, of_seeds: tuple[int, ...]
+) -> None:
+    """Checks what `fit` is to save and to log, from their shapes; scores have the seeds' axis, if there is one."""
     if any(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in jax.tree.leaves(state)):
         raise ValueError(
             "The state of an optimizer holds a typed key, which checkpoints cannot; expected arrays of numbers: give "
             "it jax.random.PRNGKey(seed)."
         )
-    if not isinstance(scores, dict) or any(np.shape(score) for score in scores.values()):
-        raise ValueError(
-            f"evaluate gives {jax.tree.map(np.shape, scores)}; expected a dictionary of names and numbers, shape ()."
-        )
+    if not isinstance(scores, dict) or any(np.shape(score) != of_seeds for score in scores.values()):
+        shapes = jax.tree.map(lambda score: np.shape(score)[len(of_seeds) :], scores)
+        raise ValueError(f"evaluate gives {shapes}; expected a dictionary of names and numbers, shape ().")
     if taken := {*scores} & {"epoch", "step", "seconds", *metrics}:
         raise ValueError(f"evaluate gives {sorted(taken)}, which the log has already; expected other names.")
     if best is not None and best not in (known := [*metrics, *scores]):

@@ -96,7 +96,7 @@ def main(config: Config) -> dict[str, Any]:
     started = time.time()
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in ("out", "resume")}
     with runs.lock(config.out):
-        runs.check_config(config.out / "config.json", settings, resume=config.resume)
+        reports.check_config(config.out, settings, resume=config.resume)
         keys = jax.vmap(jax.random.key)(config.seed + np.arange(config.seeds))
         stops = np.unique(np.geomspace(1, config.discriminator_steps, 25).astype(int))
         evidence = {

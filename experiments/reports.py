@@ -18,6 +18,7 @@ from experiments.options import Options
 __all__ = [
     "Evidence",
     "Metrics",
+    "check_config",
     "first_seed",
     "forget_failed_start",
     "joined",
@@ -68,12 +69,7 @@ def _run_seeds(
     # What the models' own configs cannot tell: how many seeds share the folder.
     whole = {"experiment": experiment, "dataset": config.dataset, "seed": config.seed, "seeds": config.seeds}
     forget_failed_start(config.out)
-    if (config.out / "final.json").exists() and not (config.out / "config.json").exists():
-        raise ValueError(
-            f"{config.out} holds a final.json and no config.json: a result that was kept, not a run; expected another "
-            "folder: give it (--out)."
-        )
-    runs.check_config(config.out / "config.json", whole, resume=config.resume)
+    check_config(config.out, whole, resume=config.resume)
     provenance = _provenance(config.out)
     trained = train(config, dataset)
     if not hosts.is_first():
@@ -88,6 +84,21 @@ def _run_seeds(
     diverged = [config.seed + index for index in range(config.seeds) if index not in found]
     write_final(config.out, experiment, config, metrics, started, evidence, diverged=diverged, begun=provenance)
     return metrics
+
+
+def check_config(folder: Path, config: Mapping[str, Any], *, resume: bool) -> None:
+    """Writes what a run's folder is to hold, or on resume checks that it is the same; see `runs.check_config`.
+
+    Raises:
+        ValueError: if the folder holds another run, or a result that was kept.
+    """
+    path = folder / "config.json"
+    if (folder / "final.json").exists() and not path.exists():
+        raise ValueError(
+            f"{folder} holds a final.json and no config.json: a result that was kept, not a run; expected another "
+            "folder: give it (--out)."
+        )
+    runs.check_config(path, config, resume=resume)
 
 
 def forget_failed_start(folder: Path) -> None:

@@ -150,7 +150,7 @@ def last_errors(logs: Logs) -> dict[str, list[float | None]]:
 def table(found: Mapping[str, Any]) -> list[str]:
     """The lines of a table in Markdown: a row for each value, a column for each model, the lowest error in bold."""
     errors = found["errors"]
-    models = list(dict.fromkeys(model for of in errors.values() for model in of))
+    models = _models(errors)
     lines = [f"| {found['option']} | " + " | ".join(models) + " |", "|" + "---|" * (len(models) + 1)]
     trained = {
         value: {model: [error for error in of.get(model, ()) if error is not None] for model in models}
@@ -172,11 +172,16 @@ def table(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _models(of_values: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """All models, in order: a value that has diverged has none."""
+    return list(dict.fromkeys(model for of in of_values.values() for model in of))
+
+
 def draw(config: Config, logs: Mapping[str, Logs]) -> None:
     """Draws the errors against epochs, a line for each value and seed."""
     from experiments import figures
 
-    models = list(dict.fromkeys(model for of in logs.values() for model in of))
+    models = _models(logs)
     figure, axes = figures.grid_of((1, len(models)), size=4)
     for panel, model in zip(axes[0], models, strict=True):
         lines = {f"{value}, {seed}": log for value, of in logs.items() for seed, log in of.get(model, {}).items()}

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -47,6 +47,7 @@ _NUM_FOR_MOMENTS = 100_000
 _BYTES_FOR_MOMENTS = 2**31
 """And how much memory they take at most."""
 
+AnyArray = TypeVar("AnyArray", jax.Array, np.ndarray)
 Trained = tuple[Model, Params]
 Scores = Callable[[Model, Params, Batch], dict[str, jax.Array]]
 
@@ -267,9 +268,8 @@ def pictures(split: Split, dataset: Dataset) -> np.ndarray:
     return np.asarray(in_data_units(images, dataset))
 
 
-def in_data_units(images: ArrayLike, dataset: Dataset) -> jax.Array:
+def in_data_units(images: AnyArray, dataset: Dataset) -> AnyArray | jax.Array:
     """Images or rows as models take and give them, in the units of the data, if those were standardized."""
-    images = jnp.asarray(images)
     if dataset.shift is None or dataset.scale is None:
         return images
     return images * jnp.asarray(dataset.scale, images.dtype) + jnp.asarray(dataset.shift, images.dtype)

@@ -413,10 +413,12 @@ def test_the_phase_that_is_blamed_is_the_first_one_in_the_order_of_a_step(rows, 
     assert json.loads((tmp_path / "bad_batch.json").read_text())["phase"] == "second"
 
 
-@pytest.mark.parametrize("gives", [{"a": jnp.zeros(3)}, jnp.zeros(())])
-def test_scores_are_numbers_by_name(rows, tmp_path, gives):
+@pytest.mark.parametrize("seed", [0, (0, 1)])
+@pytest.mark.parametrize("gives", [{"a": jnp.zeros(2)}, jnp.zeros(())])
+def test_scores_are_numbers_by_name(rows, tmp_path, gives, seed):
+    terms = dataclasses.replace(ONE_DEVICE, seed=seed)
     with pytest.raises(ValueError, match=r"evaluate gives .*expected a dictionary of names and numbers"):
-        fit(make_vae, rows, ONE_DEVICE, tmp_path / "run", evaluate=lambda params, key: gives)
+        fit(make_vae, rows, terms, tmp_path / "run", evaluate=lambda params, key: gives)
     assert not (tmp_path / "run").exists()
 
 

@@ -477,6 +477,17 @@ SHARED_CASES = [
         {"some": (lambda: options.check_selection("panels", ()), "panels is ()", "one or more")},
     ),
     *in_folder(
+        "experiments.reports.check_config",
+        {
+            "no kept result": (
+                lambda folder: reports.check_config(folder, {}, resume=True),
+                lambda folder: (folder / "final.json").write_text("{}"),
+                "holds a final.json and no config.json",
+                "expected another folder",
+            )
+        },
+    ),
+    *in_folder(
         "experiments.reports.first_seed",
         {"a finished run": (reports.first_seed, None, "no evidence_0.npz", "expected a finished run")},
         error=FileNotFoundError,
