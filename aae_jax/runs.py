@@ -221,13 +221,18 @@ def provenance() -> dict[str, Any]:
             return None
         return done.stdout.strip()
 
-    status = git("status", "--porcelain", "--untracked-files=no")
+    # An untracked file is the user's, but as a module of ours it is code that ran.
+    modules = [f"{package}/*.py" for package in ("aae_jax", "experiments", "benchmarks")]
+    changes = [
+        git("status", "--porcelain", "--untracked-files=no"),
+        git("ls-files", "--others", "--exclude-standard", "--", *modules),
+    ]
     module = getattr(sys.modules["__main__"], "__spec__", None)
     name = f"python -m {module.name}" if module else f"python {Path(sys.argv[0]).name}"
     return {
         "command": " ".join([name, shlex.join(sys.argv[1:])]).strip(),
         "commit": git("rev-parse", "HEAD"),
-        "dirty": None if status is None else bool(status),
+        "dirty": None if None in changes else any(changes),
     }
 
 

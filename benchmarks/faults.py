@@ -1,7 +1,7 @@
 """A run that is killed, cut short, and robbed of its disk ends as if nothing had been.
 
-    python -m benchmarks.faults                                               # about ten minutes on two CPU cores
-    python -m benchmarks.faults --kills 4 --epochs 20                         # two minutes
+    python -m benchmarks.faults                                               # four minutes on two CPU cores
+    python -m benchmarks.faults --kills 4 --epochs 20                         # a minute
 
 SIGKILL strikes while a checkpoint is written, inside an epoch, and while a checkpoint is restored; then come SIGTERM,
 a truncated checkpoint, a flipped byte, a limit on the size of files in place of a full disk, and a folder that cannot
@@ -37,8 +37,6 @@ class Config(Options):
     """Gives the defaults of the others: minutes on two CPU cores, or fewer, to see that it works."""
     out: Path = Path("runs/benchmarks/faults")
     """The folder of the JSON file, the plot and the runs; it has to be new."""
-    repetitions: int = 1
-    """How often everything is done."""
     kills: int = 21
     """By SIGKILL, in turn at each of the three moments."""
     epochs: int = 60

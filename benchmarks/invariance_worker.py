@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import os
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -127,5 +129,13 @@ def main(job: Mapping[str, Any], path: Path) -> None:
             np.savez(path, **numbers)
 
 
+def _end_with_parent() -> None:
+    """Ends this process when nobody holds its standard input any more."""
+    # Not by sys.stdin, whose lock a daemon thread would hold when the interpreter ends.
+    os.read(0, 1)
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     main(json.loads(sys.argv[1]), Path(sys.argv[2]))

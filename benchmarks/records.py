@@ -5,11 +5,11 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from aae_jax import runs
 
-__all__ = ["RESULTS", "ROOT", "Options", "print_table", "record", "run"]
+__all__ = ["RESULTS", "ROOT", "Options", "Timed", "print_table", "record", "run"]
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -21,12 +21,21 @@ PLACES = ("out", "record")
 class Options:
     """Options that all benchmarks share."""
 
+    MAY_BE_ZERO: ClassVar[tuple[str, ...]] = ()
+    """Counts that may be 0; all others are 1 at least."""
+
     preset: Literal["laptop", "smoke"] = "laptop"
     """Gives the defaults of the others: minutes on two CPU cores, or seconds, to see that it works."""
     out: Path = Path("runs/benchmarks")
     """The folder of the JSON file and the plot."""
     record: bool = False
     """Keep the JSON file in benchmarks/results, under the machine's name; the code has to be committed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Timed(Options):
+    """Options of what is measured again and again."""
+
     repetitions: int = 9
     """How often everything is measured."""
 
@@ -54,32 +63,50 @@ def run(
         What the JSON file holds.
 
     Raises:
-        ValueError: if the numbers are to be kept, and the code is not committed; before anything is measured.
+        ValueError: before anything is measured, for a count below 1 or a choice of nothing, for a folder that cannot
+            be written or that another process is at work in, and where numbers are to be kept that are a trial's or
+            from code that is not committed.
     """
-    if config.repetitions < 1:
-        raise ValueError(f"repetitions is {config.repetitions}; expected at least 1.")
+    _check(config)
     provenance = runs.provenance()
     if config.record:
         runs.check_committed(provenance)
-    started = time.time()
-    results = measure(config)
     path = config.out / f"{name}.json"
-    runs.write_json(
-        path,
-        {
-            "benchmark": name,
-            "config": config,
-            "environment": runs.environment(),
-            "minutes": round((time.time() - started) / 60, 2),
-            **provenance,
-            "results": results,
-        },
-    )
+    with runs.lock(config.out):
+        started = time.time()
+        results = measure(config)
+        runs.write_json(
+            path,
+            {
+                "benchmark": name,
+                "config": config,
+                "environment": runs.environment(),
+                "minutes": round((time.time() - started) / 60, 2),
+                **provenance,
+                "results": results,
+            },
+        )
     written = runs.read_json(path)
     show(written["results"])
     draw(written["results"], config.out / f"{name}.png")
     print(f"\n{path} and {name}.png" + (f"; kept as {record(path).relative_to(ROOT)}" if config.record else ""))
     return written
+
+
+def _check(config: Options) -> None:
+    if config.record and config.preset == "smoke":
+        raise ValueError(
+            "The preset smoke is a trial, whose numbers are not kept: leave out --record, or --preset smoke."
+        )
+    for name in (field.name for field in dataclasses.fields(config)):
+        value = getattr(config, name)
+        values = value if isinstance(value, tuple) else (value,)
+        if not values:
+            raise ValueError(f"{name} is empty; expected at least one value.")
+        least = 0 if name in config.MAY_BE_ZERO else 1
+        for count in (one for one in values if type(one) is int):
+            if count < least:
+                raise ValueError(f"{name} is {count}; expected at least {least}.")
 
 
 def record(path: Path) -> Path:

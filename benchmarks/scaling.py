@@ -7,7 +7,7 @@ Time is that of a step of the library's own chunk; memory is what XLA plans for 
 temporaries apart. A slope is the exponent of the growth, fitted to the medians: 0 is free, 1 is in proportion. Devices
 are fake ones that share the same cores, a process for each count: what they show is the overhead alone. The data lie
 on the device; `rows` shows the step, `order` the shuffling of an epoch. `streamed` is the time of a step, over a whole
-epoch of `fit`, of small images that are read from a file.
+epoch of `fit`, of small images that are read from a file, which the machine's memory holds where it fits.
 """
 
 import dataclasses
@@ -19,14 +19,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import numpy as np
 
 from aae_jax import Rows, loop
 from benchmarks import records, timing
-from benchmarks.records import Options
+from benchmarks.records import Timed
 from benchmarks.timing import Work
 from benchmarks.workloads import Chunk, Workload, chunk_of, make_rows, seeds_chunk_of
 from experiments import command_line
@@ -35,8 +35,20 @@ Axis = Literal["batch", "width", "rows", "order", "streamed", "devices", "seeds"
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Options):
+class Config(Timed):
     """Options of the command."""
+
+    OF_SOME: ClassVar[dict[str, tuple[str, tuple[str, ...]]]] = {
+        "batch_sizes": ("axes", ("batch", "width", "rows", "devices", "seeds")),
+        "widths": ("axes", ("width",)),
+        "width": ("axes", ("batch", "rows", "devices", "seeds")),
+        "rows": ("axes", ("rows", "order")),
+        "streamed_rows": ("axes", ("streamed",)),
+        "devices": ("axes", ("devices",)),
+        "seeds": ("axes", ("seeds",)),
+        "steps": ("axes", ("batch", "width", "rows", "devices", "seeds")),
+    }
+    """Options that some axes alone read."""
 
     out: Path = Path("runs/benchmarks/scaling")
     """The folder of the JSON file and the plot."""
@@ -84,6 +96,12 @@ def main(config: Config) -> dict[str, Any]:
     """Measures, prints, draws; returns what the JSON file holds."""
     if "devices" in config.axes and jax.default_backend() != "cpu":
         raise ValueError("Devices are fake ones of a CPU; on an accelerator choose other --axes.")
+    needed = config.steps * config.batch_sizes[0] if config.batch_sizes else 0
+    if "rows" in config.axes and any(count < needed for count in config.rows):
+        raise ValueError(
+            f"rows is {min(config.rows)}; expected at least {needed}, of {config.steps} steps of "
+            f"{config.batch_sizes[0]} rows."
+        )
     return records.run("scaling", config, measure, show, draw)
 
 
@@ -220,8 +238,6 @@ def _work(chunk: Chunk, steps: int) -> Work:
 
 def _chunks(chunks: Mapping[int, Chunk], config: Config) -> dict[str, Any]:
     """Seconds per step, in rounds over the places of an axis, and planned memory in MiB."""
-    if any(len(chunk.arguments[2].image) < config.steps * config.batch_sizes[0] for chunk in chunks.values()):
-        raise ValueError(f"{config.steps} steps of {config.batch_sizes[0]} rows are more than a data set has.")
     plans = {
         str(place): chunk.run.lower(*chunk.arguments, 0, config.steps).compile().memory_analysis()
         for place, chunk in chunks.items()

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks import records, timing
-from benchmarks.records import Options
+from benchmarks.records import Timed
 from experiments import command_line
 
 PROGRAMS = {
@@ -32,11 +32,13 @@ PROGRAMS = {
     "first step": "from benchmarks import start; start.first_step()",
 }
 """What is run to its end, by its name."""
+CACHES = ("JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_COMPILATION_CACHE")
+"""The user's own words on compilation caches, which these processes must not hear: a full one is not empty."""
 EPOCHS = ("first epoch, no cache", "first epoch, cache")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Options):
+class Config(Timed):
     """Options of the command."""
 
     out: Path = Path("runs/benchmarks/start")
@@ -54,6 +56,8 @@ PRESETS = command_line.preset_field({"laptop": Config(), "smoke": Config(repetit
 
 def main(config: Config) -> dict[str, Any]:
     """Measures, prints, draws; returns what the JSON file holds."""
+    if not config.patience > 0:
+        raise ValueError(f"patience is {config.patience}; expected seconds above 0.")
     return records.run("start", config, measure, show, draw)
 
 
@@ -131,7 +135,7 @@ def _process(
         process = subprocess.Popen(
             words,
             cwd=records.ROOT,
-            env={**os.environ, **environment},
+            env={name: value for name, value in os.environ.items() if name not in CACHES} | dict(environment),
             stdout=said,
             stderr=said,
             start_new_session=True,

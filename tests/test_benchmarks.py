@@ -2,6 +2,10 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +18,7 @@ from aae_jax import row_keys, update
 from aae_jax.keys import derive
 from aae_jax.types import Keys
 from benchmarks import (
+    faults,
     invariance,
     invariance_worker,
     operations,
@@ -26,10 +31,11 @@ from benchmarks import (
     table,
     timing,
 )
-from benchmarks.workloads import Workload, batch_at, make_rows, seeds_chunk_of
+from benchmarks.workloads import RATE, Workload, batch_at, make_rows, seeds_chunk_of
 from experiments import command_line, tables
 
 WITHOUT_PEERS = {"parzen": parzen, "roofline": roofline}
+BENCHMARKS = [faults, invariance, parzen, peers, roofline, scaling, start]
 
 
 # What is counted.
@@ -107,6 +113,126 @@ def test_slope_and_ratios():
     assert ratios["a"] == timing.Spread(1.0, 0.5, 2.0)
 
 
+# What is measured, by stubs of clocks and runs whose numbers are known.
+
+
+def test_a_copy_moves_its_array_twice(monkeypatch):
+    monkeypatch.setattr(roofline.ceilings, "copy_seconds", lambda mebibytes, repetitions: [0.5, 0.25, 1.0])
+    config = dataclasses.replace(roofline.PRESETS["smoke"], variants=(), copy_mebibytes=3)
+    assert roofline.measure(config)["copy_bytes_per_second"] == 2 * 3 * 2**20 / 0.5
+
+
+def test_operations_that_the_compiler_counts_otherwise_are_a_mistake():
+    roofline._check_counts("aae, step", {"xla_operations": 104.0, "operations": 100})
+    with pytest.raises(ValueError, match=r"aae, step: the compiler counts 0\.940 times"):
+        roofline._check_counts("aae, step", {"xla_operations": 94.0, "operations": 100})
+
+
+def test_a_phase_of_the_roofline_has_other_rows_and_keys_in_every_turn(monkeypatch):
+    # Of the same ones, codes would be made once for all turns, before the loop that is timed.
+    ends = []
+    monkeypatch.setattr(roofline.timing, "per_call", lambda run, *args, **_: ends.append(run(*args)[0]) or [6.0])
+    workload, size = Workload(width=4), 5
+    config = dataclasses.replace(roofline.PRESETS["smoke"], steps=3)
+    seconds = {name: of_phase for name, (of_phase, _) in roofline._phases(workload, size, config).items()}
+    rows, state = make_rows(workload, 3 * size), workload.algorithm().init(jax.random.key(0))
+    for position, phase in enumerate(workload.model().phases):
+        one = jax.jit(update(phase, optax.adam(RATE)))
+        params, opt_state = state.params, state.opt_states[phase.name]
+        for step in range(3):
+            keys = row_keys(jax.random.key(1), step, size)
+            batch = batch_at(rows, step * size + jnp.arange(size))
+            params, opt_state, _ = one(params, opt_state, Keys(keys, derive(keys, f"phase {position}")), batch)
+        expected = {name: params[name] for name in phase.trains}
+        jax.tree.map(lambda got, wanted: np.testing.assert_allclose(got, wanted, atol=1e-6), ends[position], expected)
+        assert seconds[phase.name] == [2.0]
+
+
+def test_seconds_of_several_steps_are_shared_out(monkeypatch):
+    plan = SimpleNamespace(argument_size_in_bytes=2**20, temp_size_in_bytes=2**21)
+    lowered = SimpleNamespace(compile=lambda: SimpleNamespace(memory_analysis=lambda: plan))
+    chunk = scaling.Chunk(SimpleNamespace(lower=lambda *_: lowered), (0, 0))
+    monkeypatch.setattr(
+        scaling.timing, "interleaved", lambda contenders, _: {name: [6.0, 12.0] for name in contenders}
+    )
+    found = scaling._chunks({1: chunk, 2: chunk}, dataclasses.replace(scaling.PRESETS["smoke"], steps=3))
+    assert found["seconds"] == {"1": [2.0, 4.0], "2": [2.0, 4.0]}
+    assert found["argument_mebibytes"]["1"] == 1 and found["temporary_mebibytes"]["1"] == 2
+
+
+def test_a_run_survives_when_it_ends_in_the_bytes_of_an_undisturbed_one(tmp_path, monkeypatch):
+    lost = {"told", "a_flipped_byte"}
+
+    def finish(folder, epochs):
+        folder.mkdir(exist_ok=True)
+        (folder / "params.npy").write_text("other" if folder.name in lost else "same")
+
+    def start_(folder, epochs, **options):
+        message = "cannot be written" if folder.name == "below" else "could not be written"
+        ends = {"returncode": 2, "wait": lambda: 143, "send_signal": lambda number: None}
+        return SimpleNamespace(**ends, communicate=lambda: ("", message))
+
+    monkeypatch.setattr(faults, "_finish", finish)
+    monkeypatch.setattr(faults, "_start", start_)
+    monkeypatch.setattr(faults, "_wait", lambda *_: None)
+    monkeypatch.setattr(faults, "_kill_again_and_again", lambda *_: [("inside an epoch", "epoch 2")])
+    for spoil in ("_truncate", "_flip"):
+        monkeypatch.setattr(faults, spoil, lambda folder: "somewhere")
+    config = dataclasses.replace(faults.PRESETS["smoke"], out=tmp_path)
+    survived = {row["fault"]: row["survived"] for row in faults._measure(config)["faults"]}
+    assert {name for name, alive in survived.items() if not alive} == {"SIGTERM", "a flipped byte"}
+    assert len(survived) == 6
+
+
+def test_a_difference_above_the_bound_or_a_control_without_one_is_broken():
+    exact = {"aae": {"2 devices": 0.9e-10, "streamed": 1.1e-10}, "vae": {"streamed": float("nan")}}
+    differences = {"float64": exact, "float32": {"aae": {"streamed": 1e-3}}}
+    broken = invariance._broken({"differences": differences, "control": {"difference": 1e-15}})
+    assert [words.partition(":")[0] for words in broken[:2]] == ["aae, streamed", "vae, streamed"]
+    assert len(broken) == 3 and "control" in broken[2]
+    assert not invariance._broken({"differences": {"float32": {"aae": {"a": 1.0}}}, "control": {"difference": 1.0}})
+
+
+def test_the_control_is_in_float64_whatever_else_is_asked_for(tmp_path, monkeypatch):
+    jobs = []
+
+    def trained(job, kept):
+        jobs.append(job)
+        of_way = {way: np.ones(2) for way in job["ways"]}
+        return of_way | ({"control": np.array([1, 1.5])} if job["same_noise"] else {})
+
+    monkeypatch.setattr(invariance, "_trained", trained)
+    config = invariance.Config(out=tmp_path, variants=("vae",), precisions=("float32",))
+    results = invariance._measure(config)
+    assert results["control"] == {"variant": "vae", "difference": 0.5}
+    assert [job["precision"] for job in jobs if job["same_noise"]] == ["float64"]
+    assert results["differences"] == {"float32": {"vae": dict.fromkeys(invariance.WAYS, 0.0)}}
+
+
+def test_a_worker_ends_with_the_process_that_started_it():
+    # Its standard input is nobody's any more.
+    words = [sys.executable, "-c", "from benchmarks import invariance_worker as own; own._end_with_parent(); print(1)"]
+    assert subprocess.run(words, stdin=subprocess.DEVNULL, cwd=records.ROOT, check=False).returncode == 1
+
+
+def test_a_cache_of_the_user_is_none_of_an_empty_one(monkeypatch):
+    for name in start.CACHES:
+        monkeypatch.setenv(name, "/full")
+    heard = {}
+
+    class Process:
+        def __init__(self, words, env, **options):
+            heard.update(env)
+            raise InterruptedError
+
+    monkeypatch.setattr(start.subprocess, "Popen", Process)
+    with pytest.raises(InterruptedError):
+        start._process(["python"], {"XDG_CACHE_HOME": "/empty"}, start.Config())
+    assert (
+        heard["XDG_CACHE_HOME"] == "/empty" and not {*start.CACHES} & {*heard} and heard["PATH"] == os.environ["PATH"]
+    )
+
+
 # What is written.
 
 
@@ -115,7 +241,7 @@ def test_slope_and_ratios():
 )
 def test_a_benchmark_leaves_its_json_file_and_a_plot(name, tmp_path, capsys):
     module = WITHOUT_PEERS[name]
-    options = {"variants": ("aae",), "width": 8} if name == "roofline" else {}
+    options = {"variants": ("aae",)} if name == "roofline" else {}
     smoke = dataclasses.replace(module.PRESETS["smoke"], out=tmp_path, repetitions=1, **options)
     written = module.main(smoke)
     assert json.loads((tmp_path / f"{name}.json").read_text()) == written
@@ -123,15 +249,55 @@ def test_a_benchmark_leaves_its_json_file_and_a_plot(name, tmp_path, capsys):
     assert (tmp_path / f"{name}.png").exists() and name in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("module", [peers, roofline, scaling, start, parzen], ids=lambda module: module.__name__)
-def test_a_mistake_is_one_line_before_any_work(module, tmp_path, capsys, monkeypatch):
+MISTAKES = {
+    "faults --kills 0": "kills is 0; expected at least 1",
+    "faults --epochs 4": "expected more than the kills",
+    "faults --repetitions 2": "There is no option --repetitions",
+    "invariance --precisions float65": "precisions is 'float65'",
+    "invariance --precisions": "precisions is empty",
+    "invariance --variants": "variants is empty",
+    "invariance --record": "The preset smoke is a trial",
+    "parzen --repetitions 0": "repetitions is 0",
+    "parzen --block 0": "block is 0",
+    "parzen --samples 700": "not whole blocks",
+    "peers --rows -5": "rows is -5",
+    "peers --epoch-rows 1500": "a multiple of 1000",
+    "peers --epoch-rows 0 --epoch-repetitions 2": "does nothing while epoch_rows is 0",
+    "roofline --steps 0": "steps is 0",
+    "roofline --width 0": "width is 0",
+    "roofline --copy-mebibytes 0": "copy_mebibytes is 0",
+    "scaling --axes": "axes is empty",
+    "scaling --devices 0": "devices is 0",
+    "scaling --axes seeds --seeds 0": "seeds is 0",
+    "scaling --axes order --widths 8": "widths is (8,), and does nothing while axes is ('order',)",
+    "scaling --axes batch rows --rows 50": "rows is 50; expected at least 72",
+    "start --patience 0": "patience is 0",
+}
+
+
+@pytest.mark.parametrize("words", MISTAKES)
+def test_a_mistake_is_one_line_before_any_work(words, tmp_path, capsys, monkeypatch):
     # As if the peers were there.
     monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: name)
+    name, *options = words.split()
+    module = next(module for module in BENCHMARKS if module.__name__.endswith(name))
+    monkeypatch.setattr(records.runs, "provenance", lambda: {"command": "", "commit": "0" * 40, "dirty": False})
     with pytest.raises(SystemExit) as leaving:
-        arguments = ["--preset", "smoke", "--repetitions", "0", "--out", str(tmp_path / "run")]
+        arguments = ["--preset", "smoke", "--out", str(tmp_path / "run"), *options]
         command_line.run(module.main, module.PRESETS, arguments=arguments)
-    assert leaving.value.code == 2 and "repetitions is 0" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert leaving.value.code == 2 and MISTAKES[words] in error and error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("module", BENCHMARKS, ids=lambda module: module.__name__.partition(".")[2])
+def test_a_folder_that_cannot_be_written_is_said_before_any_work(module, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: name)
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as leaving:
+        arguments = ["--preset", "smoke", "--out", str(tmp_path / "file")]
+        command_line.run(module.main, module.PRESETS, arguments=arguments)
+    assert leaving.value.code == 2 and "cannot be written" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -173,7 +339,7 @@ def result(benchmark, results, **config):
 
 def test_uncommitted_code_is_not_measured_for_the_record(tmp_path, monkeypatch):
     monkeypatch.setattr(records.runs, "provenance", lambda: {"command": "", "commit": "0" * 40, "dirty": True})
-    config = dataclasses.replace(parzen.PRESETS["smoke"], out=tmp_path / "run", record=True)
+    config = dataclasses.replace(parzen.PRESETS["laptop"], out=tmp_path / "run", record=True)
     with pytest.raises(ValueError, match="not committed"):
         parzen.main(config)
     assert not (tmp_path / "run").exists()
@@ -250,9 +416,12 @@ def test_the_table_shows_ratios_in_bold_and_times_beside_their_machine(tmp_path)
 # What is compared, where PyTorch is there.
 
 
+WANTS_TORCH = {"reason": "PyTorch is of the extra 'peers': a gigabyte that the tests do without"}
+
+
 @pytest.mark.parametrize("variant", ["aae", "semi_supervised_aae"])
 def test_pytorch_does_the_same_work(variant):
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", **WANTS_TORCH)
     from benchmarks import equality
 
     found = equality.check(Workload(variant, width=8), 10)
@@ -261,7 +430,7 @@ def test_pytorch_does_the_same_work(variant):
 
 
 def test_control_other_work_is_found(monkeypatch):
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", **WANTS_TORCH)
     from benchmarks import equality, torch_peer
 
     monkeypatch.setattr(torch_peer, "RATE", 1.001 * torch_peer.RATE)

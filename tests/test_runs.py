@@ -104,3 +104,22 @@ def test_environment_and_provenance_can_be_written(tmp_path):
     runs.write_json(tmp_path / "a.json", {**runs.environment(), **runs.provenance()})
     found = runs.read_json(tmp_path / "a.json")
     assert found["jax"] and found["cores"] >= 1 and "command" in found
+
+
+def test_a_module_that_git_does_not_know_is_code_that_is_not_committed(tmp_path, monkeypatch):
+    def git(*words):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", "-C", tmp_path, *who, *words], check=True, capture_output=True)
+
+    (tmp_path / "aae_jax" / "models").mkdir(parents=True)
+    (tmp_path / "aae_jax" / "runs.py").touch()
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "one")
+    monkeypatch.setattr(runs, "__file__", str(tmp_path / "aae_jax" / "runs.py"))
+    (tmp_path / "of_the_user.py").touch()
+    assert runs.provenance()["dirty"] is False
+    (tmp_path / "aae_jax" / "models" / "new.py").touch()
+    assert runs.provenance()["dirty"] is True
+    monkeypatch.setattr(runs, "__file__", "/nowhere/aae_jax/runs.py")
+    assert runs.provenance()["dirty"] is None
