@@ -436,3 +436,15 @@ def test_control_other_work_is_found(monkeypatch):
     monkeypatch.setattr(torch_peer, "RATE", 1.001 * torch_peer.RATE)
     with pytest.raises(ValueError, match="not the same work"):
         equality.check(Workload(width=8), 10)
+
+
+def test_batches_of_pytorch_are_shuffled_anew_and_hold_every_image():
+    pytest.importorskip("torch", **WANTS_TORCH)
+    from benchmarks import torch_peer
+
+    rows = make_rows(Workload(image_shape=(2, 2, 1)), 60)
+    loader = torch_peer.make_loader(rows, 20)
+    first, second = (np.concatenate([image.numpy() for image, _ in loader]) for _ in range(2))
+    assert (first != second).any()
+    expected = np.sort((np.asarray(rows.image).reshape(60, -1) / np.float32(255)), axis=0)
+    np.testing.assert_allclose(np.sort(first, axis=0), expected, rtol=1e-6)
