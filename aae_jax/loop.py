@@ -73,8 +73,8 @@ def fit(
     Raises:
         ValueError: for rows that do not fit together or are not finite, a batch larger than the training set, a folder
             that cannot be written, a folder in which a run has begun (without `resume`, or one of another seed, batch
-            size, number of rows or `best`), or devices that do not divide the batch; if an optimizer's state holds a
-            typed key, or `evaluate` gives what the log has already.
+            size, number of rows or `best`, or of more epochs), or devices that do not divide the batch; if an
+            optimizer's state holds a typed key, or `evaluate` gives what the log has already.
         FloatingPointError: at the first non-finite loss; names its phase, epoch and step. `bad_batch.json` says which
             rows it was of. Of several seeds: when the last one has diverged.
         Stopped: after a signal, once a checkpoint is written.
@@ -111,7 +111,12 @@ def fit(
         done, (state, sums) = restored or (0, jax.jit(start)(init_key))
         (done,), (state, sums) = hosts.agreed(done), hosts.from_first((state, sums))
         lines = runs.cut_lines(log, done // steps_per_epoch)
-        if done >= num_steps:
+        if done > num_steps:
+            raise ValueError(
+                f"The run in {folder} is {done / steps_per_epoch:g} epochs long already, and epochs is "
+                f"{config.epochs}; expected at least as many."
+            )
+        if done == num_steps:
             return state
 
         advance = parallel.compiled(

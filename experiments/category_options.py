@@ -75,6 +75,11 @@ class CategoryOptions(PaperOptions):
         super().check()
         check_count("view_neighbors", self.view_neighbors, 0)
         check_count("view_walk", self.view_walk)
+        if self.smoothness_radius and self.smoothness_start >= self.epochs:
+            raise ValueError(
+                f"smoothness_start is {self.smoothness_start}, and epochs is {self.epochs}; expected fewer, or the "
+                "phase never begins."
+            )
 
     def check_dataset(self, dataset: Dataset) -> None:
         """Checks what can be checked before anything is trained; see `Options`."""

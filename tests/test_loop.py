@@ -304,6 +304,9 @@ def test_a_finished_run_resumes_to_itself(whole, rows):
     state, folder = whole
     before = log_of(folder)
     assert_same_bytes(fit(make_vae, rows, ONE_DEVICE, folder, resume=True), state)
+    shorter = dataclasses.replace(ONE_DEVICE, epochs=ONE_DEVICE.epochs - 1)
+    with pytest.raises(ValueError, match=r"is 3 epochs long already, and epochs is 2; expected at least as many"):
+        fit(make_vae, rows, shorter, folder, resume=True)
     assert log_of(folder) == before
 
 

@@ -140,6 +140,12 @@ def _check_labels(path: str, labels: np.ndarray | None, num_rows: int) -> np.nda
 
 
 def _check_images(path: str, images: np.ndarray) -> np.ndarray:
+    channels = (1, 3, 4)
+    if images.ndim == 4 and images.shape[1] in channels and images.shape[-1] not in channels:
+        raise ValueError(
+            f"{path}: images of shape {images.shape} have their channels first; expected [N, H, W, C]: "
+            "numpy.moveaxis(images, 1, -1)"
+        )
     if images.dtype != np.uint8:
         if not np.issubdtype(images.dtype, np.floating):
             raise ValueError(f"{path}: images are {images.dtype}; expected uint8 in 0-255 or floats in [0, 1]")

@@ -106,6 +106,12 @@ NPZ_CASES = in_folder(
         "enough for three splits": (load_npz, npz(images=BYTES[:9]), "9 examples are too few", "10 or more"),
         "axes >= 2": (load_npz, npz(images=BYTES[:, 0, 0]), "shape (50,)", "expected [N, H, W]"),
         "axes <= 4": (load_npz, npz(images=BYTES[None, None]), "shape (1, 1, 50, 4, 3)", "expected [N, H, W]"),
+        "channels last": (
+            load_npz,
+            npz(images=BYTES.reshape(10, 3, 4, 5)),
+            "shape (10, 3, 4, 5)",
+            "numpy.moveaxis(images, 1, -1)",
+        ),
         "no integers": (load_npz, npz(images=BYTES.astype(int)), "images are int64", "expected uint8 in 0-255"),
         "no text": (load_npz, npz(images=BYTES.astype(str)), "images are <U3", "expected uint8"),
         "no complex numbers": (load_npz, npz(images=BYTES + 0j), "images are complex128", "expected uint8"),

@@ -150,6 +150,11 @@ CATEGORIES = {
         "start of smoothness is -1",
         "integer ≥ 0",
     ),
+    "smoothness start < epochs": (
+        "--smoothness-radius 1 --epochs 2 --smoothness-start 2",
+        "smoothness_start is 2",
+        "epochs is 2; expected fewer",
+    ),
     "smoothness rate of smoothness": (
         "--smoothness-radius 0 --smoothness-rate=1",
         "smoothness_rate is 1.0",
