@@ -9,11 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from descent import moves
 
 import aae_jax
 from aae_jax import data, runs
 from aae_jax.types import Model, Phase
-from experiments import command_line, optimizers, prior_matching, reports, samples, training
+from experiments import command_line, likelihood, optimizers, prior_matching, reports, samples, training
 from experiments.options import Options
 
 
@@ -152,23 +153,20 @@ def test_the_closing_line_names_what_is_there(tmp_path, capsys):
 
 
 def test_rates_begin_and_fall_at_their_epochs():
-    rates = {"generator": 0.5, "smoothness": 1.0, "invariance": 2.0, "discriminator": 4.0}
+    rates = {"generator": 0.5, "smoothness": 1.0, "invariance": 2.0, "discriminator": 4.0, "classification": 8.0}
     own_drops = {"invariance": (), "discriminator": (1, 4)}
     descent = optimizers.sgd(rates, drops=(3,), starts={"smoothness": 2}, own_drops=own_drops)
     phases = [Phase(name, ("encoder",), lambda params, keys, batch: None) for name in rates]
     of_phase = descent(Model({}, tuple(phases)), 10, 5)
     all_expected = {"generator": [0.5, 0.5, 0.05], "smoothness": [0.0, 1.0, 0.1], "invariance": [2.0, 2.0, 2.0]}
-    all_expected["discriminator"] = [0.4, 0.4, 0.04]
+    all_expected |= {"discriminator": [0.4, 0.4, 0.04], "classification": [8.0, 8.0, 0.8]}
     for name, expected in all_expected.items():
-        momentum = optimizers.MOMENTA[name]
-        state, steps = of_phase[name].init(jnp.zeros(())), []
-        for _ in range(50):
-            update, state = of_phase[name].update(jnp.ones(()), state)
-            steps.append(-float(update))
+        # Those of the game and of the others, in the paper's appendix A.2.1.
+        momentum = 0.1 if name in ("generator", "discriminator") else 0.9
         # By then the momentum has summed up: of the gradient 1 it is 1 / (1 − momentum) in the end.
         sums = np.cumsum(momentum ** np.arange(50))
-        found = [steps[step] / sums[step] for step in (19, 20, 49)]
-        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        found = moves(of_phase[name], 50, ["encoder"])[:, 0] / sums
+        np.testing.assert_allclose(found[[19, 20, 49]], expected, rtol=1e-5)
 
 
 def test_one_training_is_followed_by_another_that_begins_there():
@@ -177,13 +175,8 @@ def test_one_training_is_followed_by_another_that_begins_there():
     descent = optimizers.followed(optimizers.sgd(rates, drops=()), refinement, epoch=2)
     phases = [Phase(name, ("encoder", "decoder"), lambda params, keys, batch: None) for name in rates]
     of_phase = descent(Model({}, tuple(phases)), 3, 4)
-    params, found = {"encoder": {"bias": jnp.zeros(())}, "decoder": {"bias": jnp.zeros(())}}, {}
-    for name, optimizer in of_phase.items():
-        state, steps = optimizer.init(params), []
-        for _ in range(12):
-            update, state = optimizer.update(jax.tree.map(jnp.ones_like, params), state)
-            steps.append([-float(update[network]["bias"]) for network in params])
-        found[name] = np.array(steps)
+    with jax.disable_jit():  # Compiled, a step of two branches would be so anew each time.
+        found = {name: moves(optimizer, 12) for name, optimizer in of_phase.items()}
     # Momentum sums up a gradient of 1, twice from nothing: for six steps, then for six of which the last three are
     # of a tenth of the rate.
     sums = 0.5 * np.cumsum(0.9 ** np.arange(6))
@@ -192,7 +185,26 @@ def test_one_training_is_followed_by_another_that_begins_there():
     np.testing.assert_allclose(found["reconstruction"], expected, rtol=1e-5)
     # Adam's step of a gradient that stays the same is the rate.
     game = 0.25 * np.concatenate([np.cumsum(0.1 ** np.arange(6)), np.repeat([1, 0.1], 3)])
-    np.testing.assert_allclose(found["generator"], np.stack([game, game], 1), rtol=1e-5)
+    np.testing.assert_allclose(found["generator"], np.stack([game, game], 1), rtol=1e-4)
+
+
+def test_refinement_ends_with_a_decoder_alone():
+    config = likelihood.Config(epochs=12, drops=(1,), refine_epochs=10)
+    phases = [Phase(name, (), lambda params, keys, batch: None) for name in likelihood.REFINEMENT]
+    with jax.disable_jit():
+        found = {name: moves(of, 12) for name, of in config.refined()(Model({}, tuple(phases)), 1, 12).items()}
+    # Two epochs of descent, then twice five that fall after half and after four fifths, rounded down.
+    game, decoder, falls = likelihood.REFINEMENT, likelihood.DECODER_ALONE, np.array([1, 1, 0.1, 0.1, 0.01])
+    sums, none = falls * np.cumsum(0.9 ** np.arange(5)), np.zeros(5)
+    for phase, momentum in {"reconstruction": 0.9, "discriminator": 0.1, "generator": 0.1}.items():
+        before = config.rates()[phase] * np.array([1, 0.1 * (1 + momentum)])
+        if phase == "reconstruction":
+            of_game = game[phase] * sums
+            expected = [*before, *likelihood.ENCODER_SHARE * of_game, *none], [*before, *of_game, *decoder[phase] * sums]
+        else:
+            # Adam's step of a gradient that stays the same is the rate.
+            expected = [[*before, *game[phase] * falls, *none]] * 2
+        np.testing.assert_allclose(found[phase], np.transpose(expected), rtol=1e-4)
 
 
 def test_help_of_the_command_itself():
