@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from descent import moves
@@ -194,17 +193,20 @@ def test_refinement_ends_with_a_decoder_alone():
     with jax.disable_jit():
         found = {name: moves(of, 12) for name, of in config.refined()(Model({}, tuple(phases)), 1, 12).items()}
     # Two epochs of descent, then twice five that fall after half and after four fifths, rounded down.
-    game, decoder, falls = likelihood.REFINEMENT, likelihood.DECODER_ALONE, np.array([1, 1, 0.1, 0.1, 0.01])
-    sums, none = falls * np.cumsum(0.9 ** np.arange(5)), np.zeros(5)
-    for phase, momentum in {"reconstruction": 0.9, "discriminator": 0.1, "generator": 0.1}.items():
-        before = config.rates()[phase] * np.array([1, 0.1 * (1 + momentum)])
-        if phase == "reconstruction":
-            of_game = game[phase] * sums
-            expected = [*before, *likelihood.ENCODER_SHARE * of_game, *none], [*before, *of_game, *decoder[phase] * sums]
-        else:
-            # Adam's step of a gradient that stays the same is the rate.
-            expected = [[*before, *game[phase] * falls, *none]] * 2
-        np.testing.assert_allclose(found[phase], np.transpose(expected), rtol=1e-4)
+    falls, none = np.array([1, 1, 0.1, 0.1, 0.01]), np.zeros(5)
+    before = {
+        name: config.rates()[name] * np.array([1, 0.1 * (1 + of)])
+        for name, of in optimizers.MOMENTA.items()
+        if name in found
+    }
+    sums, share = falls * np.cumsum(0.9 ** np.arange(5)), likelihood.ENCODER_SHARE
+    game, decoder = (rates["reconstruction"] * sums for rates in (likelihood.REFINEMENT, likelihood.DECODER_ALONE))
+    of_networks = [[*before["reconstruction"], *share * game, *none], [*before["reconstruction"], *game, *decoder]]
+    np.testing.assert_allclose(found["reconstruction"], np.transpose(of_networks), rtol=1e-4)
+    for name in ("discriminator", "generator"):
+        # Adam's step of a gradient that stays the same is the rate.
+        of_game = [*before[name], *likelihood.REFINEMENT[name] * falls, *none]
+        np.testing.assert_allclose(found[name], np.transpose([of_game] * 2), rtol=1e-4)
 
 
 def test_help_of_the_command_itself():
