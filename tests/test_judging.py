@@ -51,12 +51,12 @@ READING = Model(
 )
 HEADS = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
 TOY = READING, {"cluster_heads": HEADS}
-SURE = [[0.9, 0.1, 0.0], [0.8, 0.2, 0.0], [0.7, 0.3, 0.0], [0.1, 0.6, 0.3], [0.0, 0.2, 0.8]]
+SURE = [[0.9, 0.1, 0.0], [0.8, 0.2, 0.0], [0.7, 0.3, 0.0], [0.0, 0.2, 0.8], [0.1, 0.6, 0.3]]
 DATASET = Dataset(
     "toy",
     train=rows([0, 0, 1], [[0, 2], [8, 0], [0, 3]], [1, 0, 2]),
-    # The labeled rows that the clusters are surest of are 1, 3 and 4, of the classes 2, 0 and 1.
-    validation=rows(SURE, np.zeros((5, 2)), [-1, 2, 1, 0, 1]),
+    # The labeled rows that the clusters are surest of are 1, 4 and 3, of the classes 2, 0 and 1.
+    validation=rows(SURE, np.zeros((5, 2)), [-1, 2, 1, 1, 0]),
     test=rows([0, 0, 0, 1, 2], [[0, 1], [9, 0], [0, 0], [0, 1], [0, -9]], [2, 2, 1, 0, 0]),
     num_classes=3,
     kind="table",
@@ -65,7 +65,7 @@ DATASET = Dataset(
 
 def test_clusters_are_named_by_labeled_validation_images():
     metrics, evidence = clustering._judge(clustering.Config(), DATASET, 0, {clustering.AAE: TOY})
-    assert evidence["head"].tolist() == [1, 3, 4] and evidence["cluster"].tolist() == [0, 0, 0, 1, 2]
+    assert evidence["head"].tolist() == [1, 4, 3] and evidence["cluster"].tolist() == [0, 0, 0, 1, 2]
     # Test images are called 2, 2, 2, 0, 1 by the heads and 1, 1, 1, 0, 1 by the votes, of two classes in a tie for the
     # smaller one.
     expected = {"num_used": 3, "head_rule/error": 0.4, "majority_vote/error": 0.6, "hungarian/error": 0.4}
@@ -194,18 +194,18 @@ def test_blocks_of_samples_are_other_draws_in_the_units_of_the_data():
 
 def test_the_log_counts_errors_of_labeled_rows_alone():
     batch = training.held_out(DATASET.validation)
-    # Of the categories 0, 0, 0, 1, 2, which the paper's rule calls 2, 2, 2, 0, 1.
+    # Of the categories 0, 0, 0, 2, 1, which the paper's rule calls 2, 2, 2, 1, 0.
     for scores, label, expected in (
-        (training.validation_error, [-1, 0, 1, 1, 0], 2 / 4),
-        (training.head_rule_error, [-1, 2, 1, 0, 1], 1 / 4),
+        (training.validation_error, [-1, 0, 1, 2, 0], 2 / 4),
+        (training.head_rule_error, [-1, 2, 1, 1, 0], 1 / 4),
     ):
         found = scores(READING, {}, batch._replace(label=jnp.array(label)))
         assert float(found["validation/error"]) == pytest.approx(expected)
 
 
 def test_moments_are_those_of_all_batches():
-    squares = Network(lambda key: {}, lambda own, image: image, lambda own, image: {"mean": image.mean(0)})
-    model = Model({"encoder": squares}, (), inputs={"encoder": lambda params, batch: (batch.image,)}, encode=read)
+    averaging = Network(lambda key: {}, lambda own, image: image, lambda own, image: {"mean": image.mean(0)})
+    model = Model({"encoder": averaging}, (), inputs={"encoder": lambda params, batch: (batch.image,)}, encode=read)
     image = np.arange(14, dtype=np.float32).reshape(7, 2)
     found = training._with_moments(model, Split(image, np.zeros(7, np.int32)), 2)({"encoder": {}})
     # Of three whole batches.

@@ -124,6 +124,8 @@ def test_images_that_are_viewed_in_place_of_one_are_mostly_of_its_class():
     alike = config.similar_images(few)
     label, half = few.train.label, alike.shape[1] // 2
     assert alike.shape == (1000, 40) and (alike[:, half:] == np.arange(1000)[:, None]).all()
+    # A step leads to one of the nearest, twelve lead farther.
+    assert max(len({*row}) for row in alike[:, :half]) > config.view_neighbors
     # By chance a tenth is.
     assert (label[alike[:, :half]] == label[:, None]).mean() > 0.75
     assert config.model_config("clustering_aae", dataset, num_clusters=16).view_of == "neighbor"

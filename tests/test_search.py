@@ -58,7 +58,7 @@ def test_a_value_that_diverges_is_said_so_and_the_others_are_compared(tmp_path, 
 
 
 def test_a_seed_that_has_diverged_is_not_averaged_in():
-    lines = {"a": {"seed 0": [{search.METRIC: 0.3}], "seed 1": [{search.METRIC: None}]}}
+    lines = {"a": {"seed 0": [{search.METRIC: 0.9}, {search.METRIC: 0.3}], "seed 1": [{search.METRIC: None}]}}
     errors = {"1": search.last_errors(lines), "2": {"a": [0.4, 0.4]}}
     assert errors["1"] == {"a": [0.3, None]}
     assert search.table({"option": "rate", "errors": errors})[2:] == [
