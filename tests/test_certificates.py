@@ -63,9 +63,9 @@ def test_what_is_no_number_has_no_accuracy_and_bytes_are_no_images():
 
 
 def test_moments_are_those_of_the_fakes():
-    found = of(2.0)
-    # mean (2, 0), standard deviation 1
-    assert found["judge/code_mean_norm"] == pytest.approx(2, abs=0.03)
+    found = of(3.0)
+    # mean (3, 0), standard deviation 1
+    assert found["judge/code_mean_norm"] == pytest.approx(3, abs=0.03)
     assert found["judge/code_std"] == pytest.approx(1, abs=0.03)
-    # Φ(1) = 0.8413: midway between two unit Gaussians at distance 2
-    assert found["judge/held_out_accuracy"] == pytest.approx(0.8413, abs=0.01)
+    # Φ(1.5) = 0.9332: midway between two unit Gaussians at distance 3
+    assert found["judge/held_out_accuracy"] == pytest.approx(0.9332, abs=0.01)

@@ -196,7 +196,8 @@ def offered(folder, offers, values=()):
 
 
 def test_the_best_epoch_of_each_seed_is_kept(tmp_path):
-    first = [([3.0, 1.0], [1, 1]), ([2.0, 2.0], [2, 2]), ([2.5, None], [3, 3])]
+    # Of equal ones the first is.
+    first = [([3.0, 1.0], [1, 1]), ([2.0, 1.0], [2, 2]), ([2.5, None], [3, 3]), ([2.0, 2.0], [6, 6])]
     assert offered(tmp_path, first) == [2, 1]
     # After a resume: values from the log, parameters from the folder.
     assert offered(tmp_path, [([9.0, 0.5], [4, 4])], [value for value, _ in first]) == [2, 4]

@@ -1,5 +1,9 @@
 """Models by name, and trained ones loaded back."""
 
+import dataclasses
+import math
+from functools import partial
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -8,7 +12,7 @@ import optax
 import pytest
 
 import aae_jax
-from aae_jax import ModelConfig, adapters, configs, data, row_keys, runs
+from aae_jax import ModelConfig, adapters, configs, data, models, row_keys, runs
 from aae_jax.certificates import certificate
 from aae_jax.types import Batch
 from experiments import training
@@ -171,21 +175,106 @@ def test_a_table_is_used_in_its_own_units(tmp_path):
 
 def test_games_and_phases_of_a_table_read_its_own_units():
     shift, scale = (10.0, -2.0), (4.0, 0.5)
-    config = ModelConfig("aae", (2,), hidden_sizes=(3,), likelihood="gaussian", shift=shift, scale=scale)
-    standard, params = initial(config)
+    units = {"likelihood": "gaussian", "shift": shift, "scale": scale}
+    small = {"num_classes": 3, "hidden_sizes": (3,), "weight_std": None}
+    standard, params = initial(ModelConfig("semi_supervised_aae", (2,), **small, **units))
+    standard = models.invariant(standard, lambda key, row: 2 * row, viewed=lambda batch: batch.neighbor)
     model = adapters.standardized(standard, shift, scale)
-    rows, label = jnp.array([[14.0, -2.0], [10.0, -1.0]]), jnp.array([-1, -1])
-    inward = (rows - jnp.array(shift)) / jnp.array(scale)
-    keys = aae_jax.row_keys(jax.random.key(0), 0, 2)
-    of_both = [
-        (
-            certificate(of.games, params, aae_jax.Keys(keys, keys), batch),
-            [phase.loss(params, aae_jax.Keys(keys, keys), batch) for phase in of.phases],
+    label, keys = jnp.array([0, 2]), row_keys(jax.random.key(0), 0, 2)
+    keys = aae_jax.Keys(keys, keys)
+
+    def read(of, parts):
+        input_, image, labeled_input, labeled_image, neighbor = parts
+        batch = Batch(input_, image, label, Batch(labeled_input, labeled_image, label), neighbor)
+        return (
+            certificate(of.games, params, keys, batch),
+            [phase.loss(params, keys, batch) for phase in of.phases],
             [inputs(params, batch) for inputs in of.inputs.values()],
         )
-        for of, batch in ((model, Batch(rows, rows, label)), (standard, Batch(inward, inward, label)))
-    ]
-    chex.assert_trees_all_close(*of_both, rtol=1e-5)
+
+    inward = jax.random.normal(jax.random.key(1), (5, 2, 2))
+    outward = inward * jnp.array(scale) + jnp.array(shift)
+    of_both = [jax.jit(partial(read, of))(parts) for of, parts in ((model, outward), (standard, inward))]
+    chex.assert_trees_all_close(*of_both, rtol=1e-4, atol=1e-5)
+
+
+def program(config):
+    """All that a config makes of a key and a batch, as text: its first parameters and its phases' losses."""
+    model = aae_jax.build(config, in_data_units=True)
+
+    def losses(key, image, label):
+        params = {name: network.init(aae_jax.derive(key, name)) for name, network in model.networks.items()}
+        keys, batch = row_keys(key, 0, 2), Batch(image, image, label, Batch(image, image, label), neighbor=image + 1)
+        return [phase.loss(params, aae_jax.Keys(keys, keys), batch)[0] for phase in model.phases]
+
+    traced = jax.make_jaxpr(losses)(jax.random.key(0), jnp.ones((2, *config.image_shape)), jnp.zeros(2, jnp.int32))
+    # Arrays are no part of the text.
+    return str(traced), str(traced.consts)
+
+
+OPTIONS = [
+    ("gan", {}, {"code_size": 3, "prior_std": 2.0, "instance_noise_std": 0.5, "generator_loss": "minimax"}),
+    ("gan", {}, {"hidden_sizes": (6,), "weight_std": 0.1, "decoder_batch_norm": "all", "precision": "tensorfloat32"}),
+    ("vae", {}, {"prior": "gaussian_mixture", "likelihood": "half_squared_error", "network": "convolutional"}),
+    ("ae", {"likelihood": "gaussian"}, {"likelihood_std": 0.5}),
+    ("ae", {"likelihood": "gaussian", "shift": (0.0,), "scale": (1.0,)}, {"shift": (1.0,), "scale": (2.0,)}),
+    ("aae", {"posterior": "universal"}, {"posterior": "gaussian", "noise_size": 3}),
+    (
+        *("label_conditioned_aae", {"num_classes": 3, "prior": "swiss_roll"}),
+        {"num_classes": 4, "prior": "gaussian_mixture", "instance_noise_std": 0.5},
+    ),
+    ("clustering_aae", {"num_clusters": 3}, {"num_clusters": 4, "prior_std": 2.0, "smoothness_radius": 1.0}),
+    ("dimension_reduction_aae", {"num_clusters": 3}, {"eta": 5.0}),
+    ("classifier", {"num_classes": 3}, {"view_amount": 1.0, "precision": "bfloat16", "encoder_batch_norm": "all"}),
+    (
+        *("classifier", {"num_classes": 3, "view_amount": 1.0}),
+        {"view_amount": 2.0, "view_stretch": 0.2, "view_cutout": 2, "view_of": "neighbor", "view_balance": 0.5},
+    ),
+]
+"""Variants, what else they need, and options that mean something for them: of all options each one for some."""
+
+assert {name for *_, changes in OPTIONS for name in changes} == {
+    field.name for field in dataclasses.fields(ModelConfig) if field.default is not dataclasses.MISSING
+}
+
+
+@pytest.mark.parametrize(
+    ("variant", "needed", "changes"),
+    OPTIONS,
+    ids=[f"{variant}: {', '.join(changes)}" for variant, _, changes in OPTIONS],
+)
+def test_no_option_is_ignored(variant, needed, changes):
+    config = ModelConfig(variant, **SMALL, **needed)
+    made = program(config)
+    assert program(config) == made
+    for name, value in changes.items():
+        assert program(dataclasses.replace(config, **{name: value})) != made, name
+
+
+@pytest.mark.parametrize(
+    ("name", "of_one_game"),
+    [("non_saturating", math.log1p(math.exp(-1))), ("minimax", -math.log1p(math.exp(1)))],
+)
+@pytest.mark.parametrize(
+    ("variant", "num_games"),
+    [
+        *((variant, 1) for variant in ("gan", "aae", "label_conditioned_aae")),
+        *((variant, 1) for variant in ("supervised_aae", "label_conditioned_supervised_aae")),
+        *((variant, 2) for variant in ("semi_supervised_aae", "semi_supervised_dimension_reduction_aae")),
+        *((variant, 2) for variant in ("clustering_aae", "dimension_reduction_aae")),
+    ],
+)
+def test_the_generator_minimizes_the_loss_that_is_named(variant, num_games, name, of_one_game):
+    clusters = {"num_clusters": 3} if variant in ("clustering_aae", "dimension_reduction_aae") else {}
+    config = ModelConfig(variant, num_classes=3, prior="swiss_roll", generator_loss=name, **clusters, **SMALL)
+    model = aae_jax.build(config)
+    # Kernels of 0 and biases of 1: every score is 1, for which −log D is log(1 + 1/e), and log(1 − D) −log(1 + e).
+    shapes = jax.eval_shape(lambda: initial(config)[1])
+    params = jax.tree.map(lambda leaf: jnp.full(leaf.shape, leaf.ndim == 1, leaf.dtype), shapes)
+    image, keys = jnp.ones((2, 4, 4, 1)), row_keys(jax.random.key(0), 0, 2)
+    (generator,) = (phase for phase in model.phases if phase.name == "generator")
+    loss, _ = generator.loss(params, aae_jax.Keys(keys, keys), Batch(image, image, jnp.zeros(2, int)))
+    np.testing.assert_allclose(loss, num_games * of_one_game, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -252,15 +341,20 @@ def test_the_papers_batch_norm_is_a_choice_for_encoder_and_decoder_apart():
 
 
 @pytest.mark.parametrize("size", [2, 10])
-def test_cluster_heads_start_about_eta_apart(size):
-    config = ModelConfig("dimension_reduction_aae", num_clusters=20, code_size=size, **SMALL)
-    _, params = initial(config)
+def test_cluster_heads_start_about_eta_apart_and_are_charged_where_they_are_closer(size):
+    config = ModelConfig("dimension_reduction_aae", num_clusters=20, code_size=size, eta=3.0, **SMALL)
+    model, params = initial(config)
     heads = np.asarray(params["cluster_heads"]["params"]["kernel"])
     assert heads.shape == (20, size)
-    # The mean square of the distance of two of them is eta², 4². Of 20 · size independent draws the standard
+    # The mean square of the distance of two of them is eta², 3². Of 20 · size independent draws the standard
     # deviation is within 5 standard errors, std / √(2 n).
-    expected = 4 / np.sqrt(2 * size)
+    expected = 3 / np.sqrt(2 * size)
     assert abs(heads.std() - expected) < 5 * expected / np.sqrt(2 * heads.size)
+    # All in one place: each of 190 pairs is charged eta.
+    keys, image = row_keys(jax.random.key(0), 0, 2), jnp.ones((2, 4, 4, 1))
+    in_one = {**params, "cluster_heads": jax.tree.map(jnp.zeros_like, params["cluster_heads"])}
+    _, metrics = model.phases[0].loss(in_one, aae_jax.Keys(keys, keys), Batch(image, image, jnp.zeros(2, int)))
+    assert metrics["reconstruction/repulsion"] == 190 * 3
 
 
 def test_the_parts_of_a_prior_are_as_many_as_the_classes_that_fill_them():

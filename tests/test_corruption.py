@@ -36,6 +36,9 @@ def test_gaussian_noise_has_its_std_around_the_image_and_is_not_clipped():
     assert noisy.max() > 1
     # Pixels have noise of their own.
     assert abs(np.corrcoef(noisy.reshape(-1, 6).T) - np.eye(6)).max() < 5 / math.sqrt(len(KEYS))
+    # So has each part of a chain: 0.3² + 0.4² = 0.5², where the same noise would be of 0.7.
+    both = views(corruption.chain(corruption.gaussian_noise(0.3), corruption.gaussian_noise(0.4)))
+    np.testing.assert_allclose(both.var(0), 0.5**2, atol=5 * 0.5**2 * math.sqrt(2 / len(KEYS)))
 
 
 def test_dropout_keeps_the_expectation():

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aae_jax.data import check_batch_size, load
+from aae_jax.data import check_batch_size, load, standardized
 
 
 def splits(dataset):
@@ -139,6 +139,17 @@ def test_own_table_is_standardized_by_its_training_split(tmp_path):
         # The labels count the file's rows.
         restored = split.image * dataset.scale + dataset.shift
         np.testing.assert_allclose(restored, table[split.label], rtol=1e-5)
+
+
+def test_own_images_are_standardized_by_their_training_split_channel_by_channel(tmp_path):
+    dataset = load(save(tmp_path, images=(BYTES // [1, 3]).astype(np.uint8)))
+    standard = standardized(dataset)
+    pixels = dataset.train.image / 255
+    np.testing.assert_allclose(standard.shift, pixels.mean((0, 1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(standard.scale, pixels.std((0, 1, 2)), rtol=1e-6)
+    for before, after in zip(splits(dataset), splits(standard), strict=True):
+        np.testing.assert_allclose(after.image * standard.scale + standard.shift, before.image / 255, atol=1e-6)
+        assert after.image.dtype == np.float32 and after.label is before.label
 
 
 @pytest.mark.parametrize(

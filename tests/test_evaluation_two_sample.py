@@ -68,8 +68,8 @@ def test_moment_errors_by_hand():
 
 
 def test_median_scales_by_hand():
-    # Pairs (0, 2), (0, 4), (1, 2) are 2, 4, 1 apart, the median is 2; the seventh sample has no partner.
-    samples = np.array([[0.0], [2.0], [0.0], [4.0], [1.0], [2.0], [99.0]])
+    # Pairs (0, 2), (5, 9), (1, 2) are 2, 4, 1 apart, the median is 2; the seventh sample has no partner.
+    samples = np.array([[0.0], [2.0], [5.0], [9.0], [1.0], [2.0], [99.0]])
     assert median_scales(samples, (0.5, 3.0)).tolist() == [1.0, 6.0]
 
 

@@ -237,13 +237,14 @@ def test_a_phase_may_stand_twice_with_one_optimizer():
 
 
 def test_one_step_by_hand():
-    # One weight w = 2, loss = mean(w · x) with x = 1, 3: gradient 2, rate 0.5, so w = 2 − 0.5 · 2 = 1.
+    # One weight w = 2, loss = mean(w · x) with x = 1, 3: gradient 2, decay 0.5 · 2, so w = 2 − 0.5 · (2 + 1) = 0.5.
     def loss(params, keys, batch):
         return (params["line"] * batch.input).mean(), {}
 
     network = Network(init=lambda key: jnp.array(2.0), apply=lambda w, x: w * x)
-    algorithm = aae_jax.algorithm(Model({"line": network}, (Phase("fit", ("line",), loss),)), {"fit": optax.sgd(0.5)})
+    optimizer = optax.chain(optax.add_decayed_weights(0.5), optax.sgd(0.5))
+    algorithm = aae_jax.algorithm(Model({"line": network}, (Phase("fit", ("line",), loss),)), {"fit": optimizer})
     x = jnp.array([1.0, 3.0])
     batch = aae_jax.Batch(x, x, jnp.array([-1, -1]))
     state, _ = algorithm.step(algorithm.init(jax.random.key(0)), make_keys(2), batch)
-    assert float(state.params["line"]) == 1.0
+    assert float(state.params["line"]) == 0.5

@@ -57,6 +57,11 @@ def log_of(folder):
     return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
 
 
+def saved_steps(folder):
+    """The steps of which there is a checkpoint."""
+    return sorted(int(path.name) for path in (folder / "checkpoints").iterdir() if path.is_dir())
+
+
 def assert_same_bytes(one, other):
     chex.assert_trees_all_equal(jax.device_get(one), jax.device_get(other))
 
@@ -79,11 +84,13 @@ def test_the_log_counts_epochs_and_steps_and_the_loss_falls(whole):
         assert line["reconstruction/loss"] == pytest.approx(line["reconstruction/nll"] + line["reconstruction/kl"])
 
 
-def test_chunks_do_not_change_a_byte(whole, rows, tmp_path, monkeypatch):
+def test_chunks_and_checkpoints_do_not_change_a_byte(whole, rows, tmp_path, monkeypatch):
     state, folder = whole
     monkeypatch.setattr(loop, "_CHUNK_SECONDS", 0.0)
-    assert_same_bytes(fit(make_vae, rows, ONE_DEVICE, tmp_path), state)
+    assert_same_bytes(fit(make_vae, rows, dataclasses.replace(ONE_DEVICE, checkpoint_epochs=2), tmp_path), state)
     assert log_of(tmp_path) == log_of(folder)
+    # After the second of three epochs, and always after the last.
+    assert saved_steps(tmp_path) == [12, 18]
 
 
 def test_an_interrupted_run_resumes_to_the_same_bytes(whole, rows, tmp_path):
@@ -150,7 +157,7 @@ def test_a_signal_saves_and_stops_and_the_run_resumes_to_the_same_bytes(whole, r
     handlers = [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
     stopped_after(steps, number, make_vae, rows, ONE_DEVICE, tmp_path)
     assert [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)] == handlers
-    assert max(int(path.name) for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()) == steps
+    assert saved_steps(tmp_path)[-1] == steps
     assert_same_bytes(fit(make_vae, rows, ONE_DEVICE, tmp_path, resume=True), state)
     assert log_of(tmp_path) == log_of(folder)
 
@@ -171,7 +178,7 @@ def test_time_that_passes_inside_an_epoch_is_saved_too(whole, rows, tmp_path, mo
     monkeypatch.setattr(loop, "_CHUNK_SECONDS", 0.0)
     terms = dataclasses.replace(ONE_DEVICE, epochs=1, checkpoint_minutes=1e-9)
     fit(make_vae, rows, terms, tmp_path)
-    assert sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()) == [5, 6]
+    assert saved_steps(tmp_path) == [5, 6]
 
 
 SEEDS, LABELED = (0, 1, 5, 9), jnp.arange(4 * 10).reshape(4, 10)
@@ -320,6 +327,8 @@ def test_four_devices_run_the_same_trajectory(whole, rows, tmp_path):
     chex.assert_trees_all_close(jax.device_get(state.params), jax.device_get(whole[0].params), rtol=1e-4, atol=1e-5)
     for line, expected in zip(log_of(tmp_path), log_of(whole[1]), strict=True):
         assert line == pytest.approx(expected, rel=1e-4)
+    # Every tenth epoch, and the last.
+    assert saved_steps(tmp_path) == [18]
 
 
 def make_viewer(axis_name=None):
@@ -397,7 +406,7 @@ def test_a_non_finite_loss_stops_with_phase_and_step_and_keeps_the_last_checkpoi
     with pytest.raises(FloatingPointError, match=r"phase '(poison|reconstruction)' is not finite at epoch 2, step"):
         fit(make_failing, rows, ONE_DEVICE, tmp_path)
     assert len(log_of(tmp_path)) == 1
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()] == ["6"]
+    assert saved_steps(tmp_path) == [6]
 
 
 def test_the_phase_that_is_blamed_is_the_first_one_in_the_order_of_a_step(rows, tmp_path):
@@ -413,7 +422,10 @@ def test_the_phase_that_is_blamed_is_the_first_one_in_the_order_of_a_step(rows, 
 
     with pytest.raises(FloatingPointError, match="'second' is not finite at epoch 1, step 0"):
         fit(make, rows, ONE_DEVICE, tmp_path)
-    assert json.loads((tmp_path / "bad_batch.json").read_text())["phase"] == "second"
+    named = json.loads((tmp_path / "bad_batch.json").read_text())
+    assert named["phase"] == "second"
+    # The first batch of the order that the run's own key gives.
+    assert named["rows"] == epoch.orders(derive(jax.random.key(0), "run"), 0, 130, 0).rows[:20].tolist()
 
 
 @pytest.mark.parametrize("seed", [0, (0, 1)])
@@ -434,15 +446,29 @@ def test_only_labeled_rows_give_labels(rows, tmp_path):
         def loss(params, keys, batch):
             known = (batch.labeled.label < 10).mean()
             each = jnp.stack([(batch.labeled.label == k).mean() for k in range(10)])
-            return params["line"], {"count/loss": params["line"], "count/known": known, "count/least": each.min()}
+            counts = {"loss": params["line"], "known": known, "least": each.min(), "gray": batch.image.mean()}
+            return params["line"], {f"count/{name}": count for name, count in counts.items()}
 
         network = networks.Network(init=lambda key: jnp.zeros(()), apply=lambda w, x: w * x)
         return algorithm(Model({"line": network}, (Phase("count", ("line",), loss),)), {"count": optax.sgd(0.0)})
 
-    fit(make_counter, seen, TrainingConfig(epochs=1, batch_size=20, num_devices=1), tmp_path)
-    line = log_of(tmp_path)[0]
+    fit(make_counter, seen, TrainingConfig(epochs=2, batch_size=20, num_devices=1), tmp_path)
+    first, second = log_of(tmp_path)
     # Each batch of 20 holds every one of the ten labeled rows twice.
-    assert line["count/known"] == 1 and line["count/least"] == pytest.approx(0.1)
+    assert first["count/known"] == 1 and first["count/least"] == pytest.approx(0.1)
+    # The ten rows that an epoch leaves out are others in the next one.
+    assert first["count/gray"] != pytest.approx(second["count/gray"], rel=1e-5)
+
+
+def test_each_epoch_visits_all_rows_and_all_labeled_ones_in_an_order_of_its_own():
+    first, second, again = (epoch.orders(jax.random.key(0), number, 24, 6) for number in (0, 1, 1))
+    chex.assert_trees_all_equal(second, again)
+    np.testing.assert_array_equal(np.sort([first.rows, second.rows]), np.tile(np.arange(24), (2, 1)))
+    # Four passes over the labeled ones, each newly shuffled too.
+    passes = np.reshape([first.labeled, second.labeled], (8, 6))
+    np.testing.assert_array_equal(np.sort(passes), np.tile(np.arange(6), (8, 1)))
+    assert len({*map(tuple, passes.tolist())}) == 8 and (first.rows != second.rows).any()
+    assert epoch.orders(jax.random.key(0), 0, 24, 0).labeled is None
 
 
 def test_evaluation_gets_a_key_of_its_own_each_epoch_and_joins_the_log(rows, tmp_path):

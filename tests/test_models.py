@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
 from aae_jax import Keys, derive, games, heads, likelihoods, losses, models, networks, priors, row_keys, wiring
-from aae_jax.phases import reconstruction, regularization
+from aae_jax.phases import classification, reconstruction, regularization
 from aae_jax.types import Batch, Network, Prior
 
 NUM_ROWS = 4
@@ -18,8 +19,8 @@ IMAGE = jnp.arange(4.0 * NUM_ROWS).reshape(NUM_ROWS, 4) / 16
 LIKELIHOOD = likelihoods.half_squared_error(jax.nn.identity)
 
 
-def batch_of(label=LABEL, labeled_label=(0, 1, 2, 0), labeled_image=IMAGE):
-    return Batch(IMAGE, IMAGE, label, Batch(labeled_image, labeled_image, jnp.asarray(labeled_label)))
+def batch_of(label=LABEL, labeled_label=(0, 1, 2, 0), labeled_input=IMAGE, labeled_image=IMAGE):
+    return Batch(IMAGE, IMAGE, label, Batch(labeled_input, labeled_image, jnp.asarray(labeled_label)))
 
 
 def spy():
@@ -142,6 +143,27 @@ def test_smoothness_is_the_divergence_at_the_far_end_of_the_steepest_direction()
     assert np.abs(possible - metrics["smoothness/loss"]).min() < 1e-5
     # It is trained to say the same: a smaller weight.
     assert jnp.vdot(gradient["encoder"], weight) > 0
+
+
+def test_smoothness_takes_one_step_of_the_power_method_and_what_it_compares_stands_still():
+    weight, inputs, radius = 2 * jax.random.normal(jax.random.key(2), (4, 3)), [], 1.0
+
+    def apply(weight, image):
+        inputs.append(image)
+        return image @ weight
+
+    smooth = models.smoothed(models.classifier(Network(lambda key: weight, apply), num_classes=3), radius).phases[-1]
+    smooth.loss({"encoder": weight}, KEYS, batch_of())
+    far, here = inputs[-1], jax.nn.softmax(IMAGE @ weight)
+    # The divergence's Hessian at no perturbation is W (diag q − q qᵀ) Wᵀ; its product with the start is the way.
+    start = jax.vmap(lambda key: jax.random.normal(key, (4,)))(derive(KEYS.draw, "direction"))
+    covariance = jax.vmap(jnp.diag)(here) - here[:, :, None] * here[:, None]
+    way = jnp.einsum("iy,byz,jz,bj->bi", weight, covariance, weight, start)
+    np.testing.assert_allclose(far - IMAGE, radius * way / jnp.linalg.norm(way, axis=1, keepdims=True), atol=0.1)
+    # With the first probabilities and the perturbation as constants: the cross-entropy's gradient at the far end.
+    gradient, _ = jax.grad(smooth.loss, has_aux=True)({"encoder": weight}, KEYS, batch_of())
+    by_hand = far.T @ (jax.nn.softmax(far @ weight) - here) / NUM_ROWS
+    np.testing.assert_allclose(gradient["encoder"], by_hand, rtol=1e-4, atol=1e-6)
 
 
 def test_the_steepest_direction_is_as_long_where_the_gradient_is_tiny():
@@ -354,9 +376,32 @@ def test_semi_supervised_phases_read_labels_of_the_labeled_rows_alone(model):
         loss = one.loss(params, KEYS, batch_of())[0]
         # Whatever labels the batch has, known or not, and whatever the labeled rows are.
         unlabeled = one.loss(params, KEYS, batch_of(jnp.full(4, -1)))[0]
-        relabeled = one.loss(params, KEYS, batch_of(labeled_label=(1, 1, 1, 1), labeled_image=IMAGE[::-1]))[0]
+        relabeled = one.loss(params, KEYS, batch_of(labeled_label=(1, 1, 1, 1), labeled_input=IMAGE[::-1]))[0]
         assert unlabeled == loss, one.name
         assert (relabeled != loss) == (one.name == "classification"), one.name
+
+
+def test_labeled_rows_have_noise_of_their_own():
+    used = []
+
+    def logits(params, keys, image):
+        used.append(keys)
+        return image[:, :3]
+
+    classification(logits, ["encoder"]).loss({}, KEYS, batch_of())
+    all_keys = np.concatenate([jax.random.key_data(keys) for keys in (*KEYS, *used)])
+    assert len(np.unique(all_keys, axis=0)) == 3 * NUM_ROWS
+
+
+def test_an_encoder_reads_noise_beside_the_image_and_zeros_for_its_mean():
+    model = models.aae(
+        spy(), linear((6, 4)), judge_of(0), prior=priors.gaussian(6), likelihood=LIKELIHOOD, noise_size=2
+    )
+    params, keys = {"encoder": {}}, row_keys(jax.random.key(0), 0, 500)
+    np.testing.assert_array_equal(model.encode_mean(params, IMAGE)["style"], np.pad(IMAGE, [(0, 0), (0, 2)]))
+    image, noise = np.split(model.encode(params, keys, jnp.tile(IMAGE, (125, 1)))["style"], [4], axis=1)
+    np.testing.assert_array_equal(image, np.tile(IMAGE, (125, 1)))
+    assert scipy.stats.kstest(noise.ravel(), scipy.stats.norm.cdf).pvalue > 1e-3
 
 
 def test_classification_is_the_cross_entropy_of_the_labeled_rows():
@@ -364,11 +409,11 @@ def test_classification_is_the_cross_entropy_of_the_labeled_rows():
     params, labeled = params_of(model), np.array([0, 1, 2, 0])
     raw = np.asarray(IMAGE[::-1] @ params["encoder"])[:, 2:].astype(float)
     log_probabilities = raw - np.log(np.exp(raw).sum(-1, keepdims=True))
-    loss, metrics = phase(model, "classification").loss(params, KEYS, batch_of(labeled_image=IMAGE[::-1]))
+    loss, metrics = phase(model, "classification").loss(params, KEYS, batch_of(labeled_input=IMAGE[::-1]))
     np.testing.assert_allclose(loss, -log_probabilities[np.arange(4), labeled].mean(), rtol=1e-5)
     assert metrics["classification/error"] == (raw.argmax(-1) != labeled).mean()
     right = raw.argmax(-1)
-    some = batch_of(labeled_label=[right[0], -1, -1, (right[3] + 1) % 3], labeled_image=IMAGE[::-1])
+    some = batch_of(labeled_label=[right[0], -1, -1, (right[3] + 1) % 3], labeled_input=IMAGE[::-1])
     assert phase(model, "classification").loss(params, KEYS, some)[1]["classification/error"] == 0.25
     with pytest.raises(ValueError, match=r"expected batch\.labeled, got None"):
         phase(model, "classification").loss(params, KEYS, batch_of()._replace(labeled=None))
@@ -379,13 +424,16 @@ def test_both_games_count_in_one_update():
     model = two_codes(models.clustering_aae, spy())
     params = params_of(model)
     codes = model.encode(params, KEYS.view, IMAGE)
-    expected = 0.0
+    expected, right = 0.0, []
     for name in ("style", "category"):
         fake = np.asarray(codes[name], float)[:, 0]
         real = 9.0 if name == "style" else np.asarray(model.games[1].real(params, KEYS, batch_of()), float)[:, 0]
         expected += (np.log1p(np.exp(-real)) + np.log1p(np.exp(fake))).mean()
-    loss, _ = phase(model, "discriminator").loss(params, KEYS, batch_of())
+        right += [np.mean(real > 0), np.mean(fake < 0)]
+    loss, metrics = phase(model, "discriminator").loss(params, KEYS, batch_of())
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    # Of both games, as often real as fake.
+    np.testing.assert_allclose(metrics["discriminator/accuracy"], np.mean(right), rtol=1e-6)
 
 
 def test_the_reduced_code_is_the_style_around_its_cluster_head():

@@ -121,6 +121,9 @@ def test_precision_rounds_products_and_leaves_weights_and_outputs_alone(precisio
     chex.assert_trees_all_equal(variables, rounded.init(jax.random.key(0)))
     output, expected = rounded.apply(variables, image), exact.apply(variables, image)
     assert output.dtype == jnp.float32
+    # A CPU does not mind, but the program says of both factors of all four products whether they are to be whole.
+    program = str(jax.make_jaxpr(rounded.apply)(variables, image))
+    assert program.count("HIGHEST") == (0 if precision == "tensorfloat32" else 2 * 4)
     error = float(jnp.abs(output - expected).max() / jnp.abs(expected).max())
     # bfloat16 has 8 bits of mantissa: 2⁻⁸ = 0.4 % a product; a CPU does the other two alike.
     assert 1e-4 < error < 0.05 if precision == "bfloat16" else error < 1e-6
