@@ -163,6 +163,11 @@ def test_a_table_is_used_in_its_own_units(tmp_path):
     decoded = model.decode(params, codes, label)
     expected = standard.decode(params, codes, label) * jnp.array(scale) + jnp.array(shift)
     np.testing.assert_allclose(decoded, expected, rtol=1e-5)
+    keys = row_keys(jax.random.key(0), 0, 2)
+    drawn, sample = model.encode(params, keys, rows), model.sample(params, keys, label)
+    np.testing.assert_allclose(drawn["style"], standard.encode(params, keys, standardized)["style"], rtol=1e-5)
+    expected = standard.sample(params, keys, label) * jnp.array(scale) + jnp.array(shift)
+    np.testing.assert_allclose(sample, expected, rtol=1e-5)
     # Rows of numpy are made standard before they are float32: of 1e9 + 0.5 it has nothing but 1e9.
     far = adapters.standardized(standard, np.array([1e9, 0.0]), np.array([0.5, 1.0]))
     near = far.encode_mean(params, np.array([[1e9 + 0.5, 2.0], [1e9, 0.0]]))["style"]
@@ -254,6 +259,7 @@ def test_no_option_is_ignored(variant, needed, changes):
 @pytest.mark.parametrize(
     ("name", "of_one_game"),
     [("non_saturating", math.log1p(math.exp(-1))), ("minimax", -math.log1p(math.exp(1)))],
+    ids=["non_saturating", "minimax"],
 )
 @pytest.mark.parametrize(
     ("variant", "num_games"),

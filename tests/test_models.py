@@ -368,7 +368,13 @@ def test_order_and_trained_networks_of_the_phases():
 
 
 @pytest.mark.parametrize(
-    "model", [two_codes(models.semi_supervised_aae, linear((5, 4))), dimension_reduction()], ids=["aae", "reduction"]
+    "model",
+    [
+        two_codes(models.semi_supervised_aae, linear((5, 4))),
+        dimension_reduction(),
+        models.classifier(linear((4, 3)), num_classes=3),
+    ],
+    ids=["aae", "reduction", "classifier"],
 )
 def test_semi_supervised_phases_read_labels_of_the_labeled_rows_alone(model):
     params = params_of(model)
@@ -391,6 +397,29 @@ def test_labeled_rows_have_noise_of_their_own():
     classification(logits, ["encoder"]).loss({}, KEYS, batch_of())
     all_keys = np.concatenate([jax.random.key_data(keys) for keys in (*KEYS, *used)])
     assert len(np.unique(all_keys, axis=0)) == 3 * NUM_ROWS
+
+
+@pytest.mark.parametrize("variant", ["vae", "aae"])
+def test_networks_read_the_input_by_the_keys_of_the_view_and_the_likelihood_the_clean_image(variant):
+    parts, options = [linear((4, 4)), linear((2, 4))], {"prior": priors.gaussian(2), "likelihood": LIKELIHOOD}
+    if variant == "aae":
+        parts, options = [*parts, judge_of(0)], {**options, "head": heads.gaussian(2)}
+    model = getattr(models, variant)(*parts, **options)
+    params, batch = params_of(model), batch_of()._replace(input=IMAGE[::-1])
+    codes = model.encode(params, KEYS.view, IMAGE[::-1])
+    _, metrics = phase(model, "reconstruction").loss(params, KEYS, batch)
+    by_hand = 0.5 * np.square(codes["style"] @ params["decoder"] - IMAGE).sum(-1).mean()
+    np.testing.assert_allclose(metrics["reconstruction/nll"], by_hand, rtol=1e-5)
+    for game in model.games:
+        np.testing.assert_array_equal(game.fake(game.generate(params, KEYS, batch)), codes["style"])
+
+
+def test_each_head_draws_noise_of_its_own():
+    two = {name: heads.gaussian(2) for name in ("place", "shape")}
+    codes = wiring.autoencoder(linear((4, 8)), None, two, None).encode(
+        {"encoder": jnp.zeros((4, 8))}, KEYS.view, IMAGE
+    )
+    assert (codes["place"] != codes["shape"]).all()
 
 
 def test_an_encoder_reads_noise_beside_the_image_and_zeros_for_its_mean():
