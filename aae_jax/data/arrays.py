@@ -140,8 +140,7 @@ def _check_labels(path: str, labels: np.ndarray | None, num_rows: int) -> np.nda
 
 
 def _check_images(path: str, images: np.ndarray) -> np.ndarray:
-    channels = (1, 3, 4)
-    if images.ndim == 4 and images.shape[1] in channels and images.shape[-1] not in channels:
+    if images.ndim == 4 and images.shape[1] in (1, 3, 4) and images.shape[-1] > 4:
         raise ValueError(
             f"{path}: images of shape {images.shape} have their channels first; expected [N, H, W, C]: "
             "numpy.moveaxis(images, 1, -1)"
