@@ -3,14 +3,14 @@
 A model is a set of networks and a tuple of phases; a phase is a loss and the names of the networks that it trains; a
 training step runs the phases in order. The modules, from the bottom up:
 
-    types                                          the vocabulary
+    types checks                                   the vocabulary; what callers give, checked
     losses keys                                    functions of arrays; keys of rows and draws
     priors heads likelihoods corruption            pieces for one example
     networks phases wiring games                   the paper's networks; what a step does; what variants are made of
     models                                         the variants, wired
-    steps parallel                                 updates; devices
+    steps parallel hosts                           updates; devices; several processes
     evaluation certificates data neighbors         how good it is; what a game has reached; what it learns from
-    epoch feeds loop interrupts                    training on the device, fed from the host, to a run folder
+    terms epoch feeds loop interrupts progress     training on the device, fed from the host, to a run folder
     configs adapters runs checkpoints              models by name, ready for use; run folders, and loading one back
 """
 

@@ -79,7 +79,7 @@ def categorical(size: int) -> Head:
         ValueError: if `size` is no positive integer.
 
     References:
-        Makhzani et al., "Adversarial Autoencoders", 2016, section 4 and appendix A.2.1.
+        Makhzani et al., "Adversarial Autoencoders", 2016, section 5 and appendix A.2.1.
     """
     _check_size(size)
     return _head(size, sample=lambda key, raw: jax.nn.softmax(raw), mean=jax.nn.softmax)

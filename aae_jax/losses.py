@@ -341,7 +341,7 @@ def repulsion(cluster_heads: jax.Array, eta: float) -> jax.Array:
         `[]` in [0, eta · K (K − 1) / 2].
 
     References:
-        Makhzani et al., "Adversarial Autoencoders", 2016, section 6.
+        Makhzani et al., "Adversarial Autoencoders", 2016, section 7.
 
     Example:
         >>> float(repulsion(jnp.array([[0.0, 0.0], [3.0, 4.0], [30.0, 0.0]]), eta=7.0))  # 7 − 5

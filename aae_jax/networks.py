@@ -208,7 +208,7 @@ def mlp(
 def linear(input_size: int, output_size: int, *, initializer: Initializer | None = None) -> Network:
     """A matrix W `[input_size, output_size]` and nothing else: `value -> value W`.
 
-    The cluster heads of the dimension-reduction autoencoder are one (paper, section 6).
+    The cluster heads of the dimension-reduction autoencoder are one (paper, section 7).
 
     Raises:
         ValueError: if a size is not positive, or `initializer` is no function.

@@ -218,7 +218,7 @@ def categorical(size: int) -> Prior:
         ValueError: if `size` is no positive integer.
 
     References:
-        Makhzani et al., "Adversarial Autoencoders", 2016, section 4.
+        Makhzani et al., "Adversarial Autoencoders", 2016, section 5.
     """
     check_count("size", size)
 

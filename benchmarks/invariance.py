@@ -1,6 +1,6 @@
 """Devices, seeds and streams change nothing: parameters after a hundred steps, against one seed on one device.
 
-    python -m benchmarks.invariance                                           # an hour on two CPU cores
+    python -m benchmarks.invariance                                           # half an hour on two CPU cores
     python -m benchmarks.invariance --variants aae vae                        # minutes
     python -m benchmarks.invariance --preset smoke                            # a minute, to see that it works
 

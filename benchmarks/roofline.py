@@ -5,9 +5,9 @@
 
 The operations and bytes of each phase are counted by hand (`benchmarks.operations`). On a CPU the compiler counts
 operations too, and has to agree to 5 %; on a GPU it does not see into the products, and its counts are left out. The
-ceilings are measured: every matrix product of the step at its own shape, alone in a loop, and a
-copy in memory. A phase cannot be faster than its products one after the other; the model of its time adds the bytes
-that its optimizer moves, at the speed of the copy. The fractions say what part of the measured time that is:
+ceilings are measured: every matrix product of the step at its own shape, alone in a loop, and a copy in memory. A
+phase cannot be faster than its products one after the other; the model of its time adds the bytes that its optimizer
+moves, at the speed of the copy. The fractions say what part of the measured time that is:
 
     products         of the products alone: the fraction of the matrix-product ceiling
     model            of products and optimizer: what is left is elementwise work, loss, noise, and waste

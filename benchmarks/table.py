@@ -84,7 +84,11 @@ def markdown(found: Mapping[str, list[dict[str, Any]]]) -> str:
         ("matrix products' share of a step, AAE, batch 100", "roofline", _fraction("product_fraction", 100)),
         ("matrix products' share of a step, AAE, batch 1,000", "roofline", _fraction("product_fraction", 1000)),
         ("products' and optimizer's share, AAE, batch 100", "roofline", _fraction("model_fraction", 100)),
-        ("a step of many seeds at once, over one seed after another", "scaling", _seeds),
+        (
+            "a step of several seeds at once, over as many steps one by one: below 1, together is faster",
+            "scaling",
+            _seeds,
+        ),
         ("`import aae_jax`, over jax, flax and optax alone", "start", _import),
         ("command to first epoch on `mnist5k`, warm cache, over no cache", "start", _first_epoch),
         ("Parzen window, matrix product's share", "parzen", _parzen),

@@ -1,7 +1,7 @@
 """Clusters without a label: the AAE whose categories nobody names (the paper's Fig. 9 and Table 3).
 
     python -m experiments.clustering                                          # about 2 minutes on two CPU cores
-    python -m experiments.clustering --dataset mnist --seeds 3                # about 10 minutes a seed there
+    python -m experiments.clustering --dataset mnist --seeds 3                # about 15 minutes a seed there
     python -m experiments.clustering --clusters 30 --preset best              # about 12 minutes there
     python -m experiments.clustering --clusters 30 --preset paper             # about 3 days there, for a GPU
 
@@ -51,7 +51,8 @@ class Config(CategoryOptions):
     epochs: int = 30
     """Passes over the training images."""
     drops: tuple[int, ...] = (22,)
-    """Epochs after which all learning rates are divided by ten, if it comes to that."""
+    """Epochs after which learning rates are divided by ten, if it comes to that: all, or, by --constant-view-rate, all
+    but that of views."""
     clusters: int = 16
     """Categories, at least as many as the data have classes."""
     style_size: int = 5

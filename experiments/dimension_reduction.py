@@ -59,7 +59,8 @@ class Config(ClassificationOptions):
     epochs: int = 75
     """Passes over the training images."""
     drops: tuple[int, ...] = (60,)
-    """Epochs after which all learning rates are divided by ten, if it comes to that."""
+    """Epochs after which learning rates are divided by ten, if it comes to that: all, or, by --constant-view-rate, all
+    but that of views."""
     panels: tuple[Literal["2d_1000", "2d_100", "2d_unsupervised", "10d_100"], ...] = tuple(PANELS)
     """Which panels of the figure to train: numbers of the code, and labels."""
     clusters: int = 20

@@ -1,7 +1,7 @@
 """Each class in its own part of the prior: the AAE whose discriminator is told labels (the paper's Figs. 3 and 4).
 
     python -m experiments.label_prior                                         # about 3 minutes on two CPU cores
-    python -m experiments.label_prior --dataset mnist                         # about half an hour there
+    python -m experiments.label_prior --dataset mnist                         # about 20 minutes there
     python -m experiments.label_prior --preset best                           # about 20 minutes there
     python -m experiments.label_prior --preset paper                          # about 6 hours there
 

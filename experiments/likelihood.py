@@ -14,9 +14,9 @@ log-probabilities), with the same numbers for real images. Another number beside
 not fill the prior: the log-likelihood by as many decoded codes of training images, in place of samples of the prior.
 
 Paper, on MNIST: AAE 340 ± 2 nats by 10,000 samples and 427 by ten million; GAN 225 ± 2 and 386. Reported is the last
-epoch. The AAE has the paper's networks, code and prior, and descends as in its other experiments, which this one does
-not specify. GAN and VAE are trained by Adam, the GAN on 100 numbers of noise as in its own paper, its generator
-with batch norm, its discriminator on noisy images.
+epoch. The AAE has the paper's networks, code and prior; how it is trained here the paper does not say, so it descends
+as in the paper's other experiments. GAN and VAE are trained by Adam, the GAN on 100 numbers of noise as in its own
+paper, its generator with batch norm, its discriminator on noisy images.
 
 The preset best has a code of 6 numbers in place of the paper's 8, faster phases, batch norm in encoder and decoder,
 half the width, and epochs at the end that refine. Ten thousand samples lie closer together in 6 dimensions; with ten

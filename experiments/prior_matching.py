@@ -1,6 +1,6 @@
 """AE, VAE and AAE under two priors: who fills the prior, and who leaves holes (the paper's Fig. 2).
 
-    python -m experiments.prior_matching                                           # about 4 minutes on two CPU cores
+    python -m experiments.prior_matching                                           # about 3 minutes on two CPU cores
     python -m experiments.prior_matching --dataset mnist --preset paper            # about 4 hours there
 
 Five networks of one size see the same 28×28 digits for as many epochs: an autoencoder, and a variational and an

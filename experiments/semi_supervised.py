@@ -48,7 +48,8 @@ class Config(ClassificationOptions):
     epochs: int = 75
     """Passes over the training images, labeled or not."""
     drops: tuple[int, ...] = (60,)
-    """Epochs after which all learning rates are divided by ten, if it comes to that."""
+    """Epochs after which learning rates are divided by ten, if it comes to that: all, or, by --constant-view-rate, all
+    but that of views."""
     labels: int = 100
     """Training images whose class may be used, 0 for all."""
     style_size: int = 10

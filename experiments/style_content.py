@@ -1,13 +1,13 @@
 """What is left of an image when its class is known: the AAE whose decoder is told the label (the paper's Figs. 6, 7).
 
     python -m experiments.style_content                                       # about 2 minutes on two CPU cores
-    python -m experiments.style_content --dataset mnist                       # about a quarter of an hour there
-    python -m experiments.style_content --discriminator-sees-class            # styles that no class keeps to itself
+    python -m experiments.style_content --dataset mnist                       # about 10 minutes there
+    python -m experiments.style_content --discriminator-sees-class            # samples that show their class
     python -m experiments.style_content --preset paper                        # about 5 hours there
 
 The decoder reads a style and a one-hot label; the game is to keep the class out of the style. Then any style can be
 drawn in any class. In the paper's game the styles of all classes together fill the prior, which lets each class keep a
-part of it to itself; a discriminator that is told the class does not. RESULTS.md has both.
+part of it to itself; a discriminator that is told the class sees that. RESULTS.md has both.
 
 Paper: pictures, no numbers. Here: how often a classifier of real images sees the class that was asked for in samples,
 and how often the nearest training style tells the class of a test image (chance, where the style is free of it).
@@ -43,7 +43,8 @@ class Config(PaperOptions):
     style_size: int = 15
     """Numbers of the style."""
     discriminator_sees_class: bool = False
-    """Tell the discriminator the class too, so that the styles of each class fill the whole prior. Not the paper's."""
+    """Tell the discriminator the class too, so that the styles of each class are to fill the whole prior. Not the
+    paper's."""
 
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""

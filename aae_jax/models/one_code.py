@@ -274,10 +274,10 @@ def label_conditioned_supervised_aae(
     likelihood: Likelihood,
     generator_loss: GeneratorLoss = losses.non_saturating_generator_loss,
 ) -> Model:
-    """The supervised AAE whose discriminator is told the label too, so that the style is free of it. Not the paper's.
+    """The supervised AAE whose discriminator is told the label too, to free the style of it. Not the paper's.
 
     In the paper's game the styles of all classes together fill the prior, and each class may keep a part of it to
-    itself. Here those of each class fill the whole.
+    itself. Here those of each class are to fill the whole.
 
     Args:
         encoder: see `supervised_aae`.
