@@ -86,6 +86,11 @@ ITEMS = {
                 ", a code of 6, batch norm in encoder and decoder, faster still, half the width, refined",
                 REFINED,
             ),
+            (
+                "-refined-wide",
+                ", a code of 6, batch norm in encoder and decoder, faster still, refined",
+                {**REFINED, "width": 1000},
+            ),
         )
     },
     "table1-10k-refined-fine": Item(
