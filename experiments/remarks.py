@@ -37,11 +37,11 @@ REMARKS = {
         "written (neighbors as positives: Van Gansbeke et al., 2020; balance: Hu et al., 2017). What is left is "
         "chance. With 16, of ten seeds one has two clusters of two classes, and in about half of the others some 7s "
         "or 4s go with the 9s; three seeds of an earlier commit were all but the same, and a fresh one lay outside of "
-        "what they let expect. With 30, one of three seeds of an earlier commit has a cluster of two classes, later "
-        "ones have none. No loss of a training tells which seeds these are. Without any views clusters cut through "
-        "many classes; with views of the image itself alone most are of one class, and a few of two: 4 and 9 most "
-        "often, 3, 5 and 8 where views are stretched more; which, if any, is chance. Settings were settled on by "
-        "errors on validation images."
+        "what they let expect. With 30, one of eight seeds and one of three of an earlier commit have a cluster of "
+        "two classes. No loss of a training tells which seeds these are. Without any views clusters cut through many "
+        "classes; with views of the image itself alone most are of one class, and a few of two: 4 and 9 most often, "
+        "3, 5 and 8 where views are stretched more; which, if any, is chance. Settings were settled on by errors on "
+        "validation images."
     ),
     FIGURE_4: (
         "What mattered in the mixture: that the encoder's inputs are moved at random; but its codes fill the prior "
