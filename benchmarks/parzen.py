@@ -53,6 +53,12 @@ class Config(Timed):
     slice_test: int = 1000
     """Test images of the slice that NumPy sees."""
 
+    def check(self) -> None:
+        """Checks what can be checked before anything is measured; see `Options`."""
+        super().check()
+        if self.samples % self.block:
+            raise ValueError(f"{self.samples} samples are not whole blocks of {self.block}.")
+
 
 PRESETS = command_line.preset_field(
     {
@@ -65,8 +71,6 @@ PRESETS = command_line.preset_field(
 
 def main(config: Config) -> dict[str, Any]:
     """Measures, prints, draws; returns what the JSON file holds."""
-    if config.block > 0 and config.samples % config.block:
-        raise ValueError(f"{config.samples} samples are not whole blocks of {config.block}.")
     return records.run("parzen", config, measure, show, draw)
 
 

@@ -74,6 +74,12 @@ class Config(Timed):
     torch_mode: Literal["default", "reduce-overhead", "max-autotune", "none"] = "default"
     """Of torch.compile: "reduce-overhead" records CUDA graphs; "none" leaves torch.compile out."""
 
+    def check(self) -> None:
+        """Checks what can be checked before anything is measured; see `Options`."""
+        super().check()
+        if self.epoch_rows % 1000:
+            raise ValueError(f"epoch_rows is {self.epoch_rows}; expected a multiple of 1000, or 0 for no epochs.")
+
 
 PRESETS = command_line.preset_field(
     {
@@ -90,8 +96,6 @@ def main(config: Config) -> dict[str, Any]:
     for package in PEERS:
         if importlib.util.find_spec(package) is None:
             raise ValueError(f"{package} is not installed: pip install -c constraints.txt -e '.[peers]'.")
-    if config.epoch_rows % 1000:
-        raise ValueError(f"epoch_rows is {config.epoch_rows}; expected a multiple of 1000, or 0 for no epochs.")
     # On an accelerator PyTorch wants some of the memory too.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     return records.run("peers", config, measure, show, draw)

@@ -31,6 +31,26 @@ class Options:
     record: bool = False
     """Keep the JSON file in benchmarks/results, under the machine's name; the code has to be committed."""
 
+    def check(self) -> None:
+        """Checks what can be checked before anything is measured.
+
+        Raises:
+            ValueError: for a count below 1, a choice of nothing, or a trial that is to be kept.
+        """
+        if self.record and self.preset == "smoke":
+            raise ValueError(
+                "The preset smoke is a trial, whose numbers are not kept: leave out --record, or --preset smoke."
+            )
+        for name in (field.name for field in dataclasses.fields(self)):
+            value = getattr(self, name)
+            values = value if isinstance(value, tuple) else (value,)
+            if not values:
+                raise ValueError(f"{name} is empty; expected at least one value.")
+            least = 0 if name in self.MAY_BE_ZERO else 1
+            for count in (one for one in values if type(one) is int):
+                if count < least:
+                    raise ValueError(f"{name} is {count}; expected at least {least}.")
+
 
 @dataclasses.dataclass(frozen=True)
 class Timed(Options):
@@ -63,11 +83,10 @@ def run(
         What the JSON file holds.
 
     Raises:
-        ValueError: before anything is measured, for a count below 1 or a choice of nothing, for a folder that cannot
-            be written or that another process is at work in, and where numbers are to be kept that are a trial's or
-            from code that is not committed.
+        ValueError: before anything is measured: see `Options.check`; for a folder that cannot be written or that
+            another process is at work in, and where numbers are to be kept from code that is not committed.
     """
-    _check(config)
+    config.check()
     provenance = runs.provenance()
     if config.record:
         runs.check_committed(provenance)
@@ -91,22 +110,6 @@ def run(
     draw(written["results"], config.out / f"{name}.png")
     print(f"\n{path} and {name}.png" + (f"; kept as {record(path).relative_to(ROOT)}" if config.record else ""))
     return written
-
-
-def _check(config: Options) -> None:
-    if config.record and config.preset == "smoke":
-        raise ValueError(
-            "The preset smoke is a trial, whose numbers are not kept: leave out --record, or --preset smoke."
-        )
-    for name in (field.name for field in dataclasses.fields(config)):
-        value = getattr(config, name)
-        values = value if isinstance(value, tuple) else (value,)
-        if not values:
-            raise ValueError(f"{name} is empty; expected at least one value.")
-        least = 0 if name in config.MAY_BE_ZERO else 1
-        for count in (one for one in values if type(one) is int):
-            if count < least:
-                raise ValueError(f"{name} is {count}; expected at least {least}.")
 
 
 def record(path: Path) -> Path:

@@ -73,6 +73,16 @@ class Config(Timed):
     steps: int = 10
     """Steps of a repetition."""
 
+    def check(self) -> None:
+        """Checks what can be checked before anything is measured; see `Options`."""
+        super().check()
+        needed = self.steps * self.batch_sizes[0]
+        if "rows" in self.axes and min(self.rows) < needed:
+            raise ValueError(
+                f"rows is {min(self.rows)}; expected at least {needed}, of {self.steps} steps of "
+                f"{self.batch_sizes[0]} rows."
+            )
+
 
 PRESETS = command_line.preset_field(
     {
@@ -96,12 +106,6 @@ def main(config: Config) -> dict[str, Any]:
     """Measures, prints, draws; returns what the JSON file holds."""
     if "devices" in config.axes and jax.default_backend() != "cpu":
         raise ValueError("Devices are fake ones of a CPU; on an accelerator choose other --axes.")
-    needed = config.steps * config.batch_sizes[0] if config.batch_sizes else 0
-    if "rows" in config.axes and any(count < needed for count in config.rows):
-        raise ValueError(
-            f"rows is {min(config.rows)}; expected at least {needed}, of {config.steps} steps of "
-            f"{config.batch_sizes[0]} rows."
-        )
     return records.run("scaling", config, measure, show, draw)
 
 

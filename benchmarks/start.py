@@ -50,14 +50,18 @@ class Config(Timed):
     patience: float = 600.0
     """Seconds after which a process that has not done what it was to do is given up."""
 
+    def check(self) -> None:
+        """Checks what can be checked before anything is measured; see `Options`."""
+        super().check()
+        if not self.patience > 0:
+            raise ValueError(f"patience is {self.patience}; expected seconds above 0.")
+
 
 PRESETS = command_line.preset_field({"laptop": Config(), "smoke": Config(repetitions=1, experiment="smoke")})
 
 
 def main(config: Config) -> dict[str, Any]:
     """Measures, prints, draws; returns what the JSON file holds."""
-    if not config.patience > 0:
-        raise ValueError(f"patience is {config.patience}; expected seconds above 0.")
     return records.run("start", config, measure, show, draw)
 
 
