@@ -197,10 +197,11 @@ def test_games_and_phases_of_a_table_read_its_own_units():
             [inputs(params, batch) for inputs in of.inputs.values()],
         )
 
-    inward = jax.random.normal(jax.random.key(1), (5, 2, 2))
+    # In eighths, which no way rounds.
+    inward = jnp.round(8 * jax.random.normal(jax.random.key(1), (5, 2, 2))) / 8
     outward = inward * jnp.array(scale) + jnp.array(shift)
     of_both = [jax.jit(partial(read, of))(parts) for of, parts in ((model, outward), (standard, inward))]
-    chex.assert_trees_all_close(*of_both, rtol=1e-4, atol=1e-5)
+    chex.assert_trees_all_close(*of_both, rtol=1e-5)
 
 
 def program(config):
