@@ -261,15 +261,20 @@ ITEMS = {
         for clusters, paper in ((16, "9.55 ± 2.05"), (30, "4.10 ± 1.13"))
     },
     **{
-        f"figure2-{model}-{prior}".replace("_", "-"): Item(
+        f"figure2-{name}{model}-{prior}".replace("_", "-"): Item(
             FIGURE_2,
-            f"{model.upper()}, {prior.replace('_', ' ')}",
+            f"{model.upper()}, {prior.replace('_', ' ')}{words}{refined if model == 'aae' else ''}",
             "picture",
             "pictures",
             "prior_matching",
             f"{model}_{prior}/hole_fraction",
+            options,
         )
         for prior in ("gaussian", "gaussian_mixture")
+        for name, words, refined, options in (
+            ("", "", "", {"refine_epochs": 0}),
+            ("refined-", ", less noise", ", refined", {"refine_epochs": 20, "noise_std": 0.1}),
+        )
         for model in ("aae", "vae", "ae")
     },
     **{

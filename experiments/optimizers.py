@@ -9,7 +9,17 @@ import optax
 from aae_jax.checks import check_count, check_number
 from aae_jax.types import Model, Optimizers
 
-__all__ = ["FIRST_DECAY", "MOMENTA", "RATES", "OptimizersOf", "adam", "followed", "refinement", "sgd"]
+__all__ = [
+    "FIRST_DECAY",
+    "MOMENTA",
+    "RATES",
+    "OptimizersOf",
+    "adam",
+    "followed",
+    "refinement",
+    "sgd",
+    "slower_encoder",
+]
 
 RATES = {"reconstruction": 1e-3, "discriminator": 2e-3, "generator": 2e-3, "classification": 1e-3}
 """For `adam`, where two-dimensional codes are to fill a prior."""
@@ -25,17 +35,21 @@ OptimizersOf = Callable[[Model, int, int], Optimizers]
 """`(model, steps per epoch, epochs) -> {phase: optimizer}`."""
 
 
-def adam(rates: Mapping[str, float] = RATES, *, first_decay: Mapping[str, float] = FIRST_DECAY) -> OptimizersOf:
-    """Adam for every phase, its rate falling to a twentieth along a cosine.
+def adam(
+    rates: Mapping[str, float] = RATES, *, last: float = 0.05, first_decay: Mapping[str, float] = FIRST_DECAY
+) -> OptimizersOf:
+    """Adam for every phase, its rate falling along a cosine.
 
     Args:
         rates: first learning rates by phase.
+        last: fraction of them that is left in the end.
         first_decay: Adam's b1 by phase.
 
     Raises:
-        ValueError: for a rate or decay out of range; when called, for a phase that has none.
+        ValueError: for a rate, fraction or decay out of range; when called, for a phase that has none.
     """
     _check_rates(rates)
+    check_number("last", last, "a number in [0, 1)", least=0, below=1)
     for phase, decay in first_decay.items():
         check_number(f"The first decay of {phase}", decay, "a number in [0, 1)", least=0, below=1)
 
@@ -44,7 +58,7 @@ def adam(rates: Mapping[str, float] = RATES, *, first_decay: Mapping[str, float]
         _check_phases(model, first_decay)
         return {
             phase.name: optax.adam(
-                optax.cosine_decay_schedule(rates[phase.name], steps_per_epoch * epochs, alpha=0.05),
+                optax.cosine_decay_schedule(rates[phase.name], steps_per_epoch * epochs, alpha=last),
                 b1=first_decay[phase.name],
             )
             for phase in model.phases
@@ -96,7 +110,7 @@ def refinement(rates: Mapping[str, float], *, drops: Sequence[int], encoder_shar
     """For an end of training in which codes come to fill the prior closely. Not the paper's.
 
     The game is played by Adam, whose steps stay large where gradients are small. Reconstruction descends as in `sgd`,
-    the encoder by a part of its rate: the game moves the encoder, and the decoder follows.
+    with a `slower_encoder`.
 
     Args:
         rates: first learning rates by phase.
@@ -107,15 +121,35 @@ def refinement(rates: Mapping[str, float], *, drops: Sequence[int], encoder_shar
         ValueError: for a negative rate or share, or if the drops do not rise from at least 1; when called, for a phase
             that has no rate.
     """
-    descent = sgd(rates, drops=drops)
+    descent = slower_encoder(sgd(rates, drops=drops), encoder_share)
+
+    def make(model: Model, steps_per_epoch: int, epochs: int) -> Optimizers:
+        return {
+            phase: descending
+            if phase == "reconstruction"
+            else optax.adam(_falling(rates[phase], drops, steps_per_epoch), b1=FIRST_DECAY[phase])
+            for phase, descending in descent(model, steps_per_epoch, epochs).items()
+        }
+
+    return make
+
+
+def slower_encoder(descent: OptimizersOf, encoder_share: float) -> OptimizersOf:
+    """A descent in which reconstruction moves the encoder less: the game moves it, and the decoder follows.
+
+    Args:
+        descent: of all phases.
+        encoder_share: what is left of its steps of reconstruction, 1 for all.
+
+    Raises:
+        ValueError: for a negative share; when called, what `descent` raises.
+    """
     check_number("encoder_share", encoder_share, "a number ≥ 0", least=0)
     slower = optax.masked(optax.scale(encoder_share), lambda params: {name: name == "encoder" for name in params})
 
     def make(model: Model, steps_per_epoch: int, epochs: int) -> Optimizers:
         return {
-            phase: optax.chain(descending, slower)
-            if phase == "reconstruction"
-            else optax.adam(_falling(rates[phase], drops, steps_per_epoch), b1=FIRST_DECAY[phase])
+            phase: optax.chain(descending, slower) if phase == "reconstruction" else descending
             for phase, descending in descent(model, steps_per_epoch, epochs).items()
         }
 
@@ -127,7 +161,7 @@ def followed(first: OptimizersOf, then: OptimizersOf, *, epoch: int) -> Optimize
 
     Args:
         first: of the epochs before.
-        then: of the others; it is told how many they are.
+        then: of the others. Each is told how many its own are.
         epoch: the last one of `first`, from 1.
 
     Raises:
@@ -137,7 +171,7 @@ def followed(first: OptimizersOf, then: OptimizersOf, *, epoch: int) -> Optimize
 
     def make(model: Model, steps_per_epoch: int, epochs: int) -> Optimizers:
         start = epoch * steps_per_epoch
-        earlier, later = first(model, steps_per_epoch, epochs), then(model, steps_per_epoch, epochs - epoch)
+        earlier, later = first(model, steps_per_epoch, epoch), then(model, steps_per_epoch, epochs - epoch)
         return {
             name: optax.chain(
                 optax.conditionally_transform(earlier[name], lambda step: step < start),

@@ -206,6 +206,22 @@ def test_refinement_ends_with_a_decoder_alone():
         np.testing.assert_allclose(found[name], np.transpose([of_game] * 2), rtol=1e-5)
 
 
+def test_refinement_of_an_adversarial_autoencoder_follows_a_whole_training():
+    config = prior_matching.Config(epochs=7, refine_epochs=4)
+    phases = Model({}, tuple(Phase(name, (), lambda params, keys, batch: None) for name in prior_matching.REFINEMENT))
+    found = {name: moves(of, 7) for name, of in config.refined()(phases, 1, 7).items()}
+    # Adam's step of a gradient that stays the same is the rate, to the 1e-5 of its sums in float32; each part falls
+    # along a cosine of its own.
+    for name, first in prior_matching.REFINEMENT.items():
+        before, after = (
+            rate * (last + (1 - last) * (1 + np.cos(np.pi * np.arange(epochs) / epochs)) / 2)
+            for rate, last, epochs in ((optimizers.RATES[name], 0.05, 3), (first, prior_matching.LAST, 4))
+        )
+        share = prior_matching.ENCODER_SHARE if name == "reconstruction" else 1
+        of_networks = [[*before, *(share * after)], [*before, *after]]
+        np.testing.assert_allclose(found[name], np.transpose(of_networks), rtol=1e-4)
+
+
 def test_help_of_the_command_itself():
     words = [sys.executable, "-m", "experiments.prior_matching", "--help"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)

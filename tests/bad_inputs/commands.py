@@ -175,7 +175,10 @@ WITH_CATEGORIES = ("semi_supervised", "clustering", "dimension_reduction")
 PRIOR_MATCHERS = ("prior_matching", "label_prior")
 ADAMS = PRIOR_MATCHERS
 OWN = {
-    "prior_matching": {},
+    "prior_matching": {
+        "refine epochs >= 0": ("--refine-epochs -1", "refine_epochs is -1", "integer ≥ 0"),
+        "some epochs before": ("--epochs 4 --refine-epochs 4", "refine_epochs is 4", "fewer than the 4 epochs"),
+    },
     "label_prior": {
         "fraction > 0": ("--labeled-fraction 0", "labeled_fraction is 0", "fraction in (0, 1]"),
         "fraction <= 1": ("--labeled-fraction 1.5", "labeled_fraction is 1.5", "fraction in (0, 1]"),
@@ -397,6 +400,7 @@ SHARED_CASES = [
         "experiments.optimizers.adam",
         {
             "rates >= 0": (lambda: optimizers.adam({"generator": -1.0}), "rate of generator is -1.0", "≥ 0"),
+            "last < 1": (lambda: optimizers.adam(last=1.0), "last is 1.0", "[0, 1)"),
             "decays < 1": (lambda: optimizers.adam(first_decay={"generator": 1.0}), "generator is 1.0", "[0, 1)"),
             "a rate for each phase": (
                 lambda: optimizers.adam({"generator": 0.1})(AAE, 1, 1),
@@ -424,6 +428,21 @@ SHARED_CASES = [
                 lambda: optimizers.sgd({"generator": 0.1}, drops=())(AAE, 1, 1),
                 "phases ['generator']",
                 "['reconstruction', 'discriminator'] too",
+            ),
+        },
+    ),
+    *cases(
+        "experiments.optimizers.slower_encoder",
+        {
+            "share >= 0": (
+                lambda: optimizers.slower_encoder(optimizers.adam(), -0.5),
+                "encoder_share is -0.5",
+                "a number ≥ 0",
+            ),
+            "a rate for each phase": (
+                lambda: optimizers.slower_encoder(optimizers.sgd({}, drops=()), 0.5)(AAE, 1, 1),
+                "phases []",
+                "['reconstruction', 'discriminator', 'generator'] too",
             ),
         },
     ),
