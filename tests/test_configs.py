@@ -225,6 +225,7 @@ OPTIONS = [
     ("ae", {"likelihood": "gaussian"}, {"likelihood_std": 0.5}),
     ("ae", {"likelihood": "gaussian", "shift": (0.0,), "scale": (1.0,)}, {"shift": (1.0,), "scale": (2.0,)}),
     ("aae", {"posterior": "universal"}, {"posterior": "gaussian", "noise_size": 3}),
+    ("aae", {"posterior": "isotropic"}, {"posterior": "deterministic", "posterior_std": 0.5}),
     (
         *("label_conditioned_aae", {"num_classes": 3, "prior": "swiss_roll"}),
         {"num_classes": 4, "prior": "gaussian_mixture", "instance_noise_std": 0.5},

@@ -57,8 +57,11 @@ class ModelConfig:
     eta: float = 4.0
     """The distance below which the cluster heads of dimension reduction repel each other. They start about
     as far from each other: two in one place would never part, and images find no way to one that is far."""
-    posterior: Literal["deterministic", "gaussian", "universal"] = "deterministic"
-    """The AAE's q(z given x): a point, a Gaussian, or any distribution by noise as an input of the encoder."""
+    posterior: Literal["deterministic", "gaussian", "isotropic", "universal"] = "deterministic"
+    """The AAE's q(z given x): a point, a Gaussian, one of a standard deviation that is given, or any distribution by
+    noise as an input of the encoder."""
+    posterior_std: float = 0.1
+    """Standard deviation of the isotropic posterior, in the code's units."""
     noise_size: int = 10
     """Numbers of noise that the universal approximator reads."""
     instance_noise_std: float = 0.0
@@ -116,7 +119,7 @@ class ModelConfig:
         counts = {"num_classes": 0, "num_clusters": 0, "code_size": 1, "noise_size": 1, "view_cutout": 0}
         for name, least in counts.items():
             check_count(name, getattr(self, name), least)
-        for name in ("prior_std", "likelihood_std", "eta"):
+        for name in ("prior_std", "posterior_std", "likelihood_std", "eta"):
             check_number(name, getattr(self, name), "a number above 0", above=0)
         check_number("instance_noise_std", self.instance_noise_std, "a number ≥ 0", least=0)
         if self.instance_noise_std and self.variant not in _HAS_NOISY_GAME:

@@ -311,6 +311,13 @@ HEAD_CASES += [
         },
     ),
     *cases(
+        "heads.isotropic",
+        {
+            "a size": (lambda: heads.isotropic(0, 0.5), "size is 0", "the length of the code"),
+            "std > 0": (lambda: heads.isotropic(2, 0.0), "std is 0.0", "a number above 0"),
+        },
+    ),
+    *cases(
         "heads.posterior_kl",
         {
             "a prior": (lambda: heads.posterior_kl(None), "prior is None", "expected a Prior"),
