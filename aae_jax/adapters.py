@@ -20,7 +20,7 @@ def population_moments(
 ) -> Params:
     """Fixes batch norm for evaluation: the moments of every normalized layer, averaged over one clean pass.
 
-    Those of a GAN's generator are of draws of its prior, the same in each batch.
+    Those of a GAN's generator are of draws of its prior, a thousand for each batch.
 
     Args:
         model: the networks in `model.inputs` are passed first to last, each with the moments of those before it.
@@ -51,7 +51,7 @@ def population_moments(
         own = {collection: value for collection, value in params[name].items() if collection != "moments"}
 
         def of_batch(index: jax.Array | int, own=own, inputs=inputs, moments=moments, params=params) -> Tree:
-            return moments(own, *inputs(params, batch(index)))
+            return moments(own, *inputs(params, batch(index), index))
 
         total = jax.lax.fori_loop(
             1, num_batches, lambda i, sums, of=of_batch: jax.tree.map(jnp.add, sums, of(i)), of_batch(0)
@@ -104,10 +104,10 @@ def standardized(model: Model, shift: ArrayLike, scale: ArrayLike) -> Model:
 
     @functools.cache  # Games that share a generator go on sharing it.
     def of_batch(function: Callable[..., Any]) -> Callable[..., Any]:
-        """A function whose last argument is a batch."""
+        """A function one of whose arguments is a batch."""
 
         def in_units_of_data(*arguments: Any) -> Any:
-            return function(*arguments[:-1], inward_batch(arguments[-1]))
+            return function(*(inward_batch(one) if isinstance(one, Batch) else one for one in arguments))
 
         return in_units_of_data
 

@@ -82,7 +82,7 @@ def check_training_set(rows: Rows, num_seeds: int, *, in_memory: bool) -> None:
 
     Args:
         rows: see `Rows`; on the host, or on the device.
-        num_seeds: that train together.
+        num_seeds: that train together; 0 for one by itself.
         in_memory: whether the images are to be read here.
 
     Raises:
@@ -105,8 +105,9 @@ def check_training_set(rows: Rows, num_seeds: int, *, in_memory: bool) -> None:
             raise ValueError(
                 f"labeled is {chosen.size} indices up to {chosen.max(initial=-1)} of {len(image)} images."
             )
-        of_seeds = np.broadcast_to(np.asarray(label), (num_seeds, len(image)))
-        if (np.take_along_axis(of_seeds, np.broadcast_to(chosen, (num_seeds, chosen.shape[-1])), 1) < 0).any():
+        seeds = max(num_seeds, 1)
+        of_seeds = np.broadcast_to(np.asarray(label), (seeds, len(image)))
+        if (np.take_along_axis(of_seeds, np.broadcast_to(chosen, (seeds, chosen.shape[-1])), 1) < 0).any():
             raise ValueError("labeled names images whose label is -1; expected images with a known label.")
     if rows.neighbors is not None:
         _check_neighbors(rows.neighbors, len(image), in_memory)
@@ -122,7 +123,8 @@ def check_training_set(rows: Rows, num_seeds: int, *, in_memory: bool) -> None:
 def _check_of_seeds(name: str, part: jax.Array, num_seeds: int, *, least: int) -> None:
     check_integers(name, part, least=least)
     if np.ndim(part) != 1 and np.shape(part)[:-1] != (num_seeds,):
-        raise ValueError(f"{name} has shape {np.shape(part)}; expected one axis, or two of {num_seeds} seeds.")
+        two = f", or two of {num_seeds} seeds" if num_seeds else ""
+        raise ValueError(f"{name} has shape {np.shape(part)}; expected one axis{two}.")
 
 
 def _check_neighbors(neighbors: jax.Array, num_rows: int, in_memory: bool) -> None:

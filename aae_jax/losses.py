@@ -349,8 +349,7 @@ def repulsion(cluster_heads: jax.Array, eta: float) -> jax.Array:
     """
     check_axes("cluster_heads", cluster_heads, "[K, Z]")
     check_floats("cluster_heads", cluster_heads)
-    if not isinstance(eta, jax.Array):
-        check_number("eta", eta, "a distance above 0", above=0)
+    check_number("eta", eta, "a distance above 0", above=0)
     squared = jnp.square(cluster_heads[:, None] - cluster_heads).sum(-1)
     # The square root has no gradient at 0.
     distance = jnp.where(squared > 0, jnp.sqrt(jnp.where(squared > 0, squared, 1.0)), 0.0)

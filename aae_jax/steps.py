@@ -103,8 +103,9 @@ def algorithm(
         `init(key) -> state` and `step(state, keys [B], batch) -> (state, metrics)`.
 
     Raises:
-        ValueError: if the optimizers do not match the phases, a phase trains a network that is not there, or
-            `corrupt` is no function; when a step is taken, if the batch is not of floats, labels and a key for each.
+        ValueError: if the optimizers do not match the phases, two of these have one name, a phase trains a network
+            that is not there, or `corrupt` is no function; when a step is taken, if the batch is not of floats, labels
+            and a key for each.
 
     Example:
         >>> import jax, optax
@@ -119,6 +120,8 @@ def algorithm(
     if corrupt is not None:
         check_function("corrupt", corrupt, "(key, image) -> input, such as aae_jax.corruption makes")
     phases = {phase.name: phase for phase in model.phases}
+    if other := sorted({phase.name for phase in model.phases if phase is not phases[phase.name]}):
+        raise ValueError(f"Several phases are called {other[0]!r}; expected a name for each, as for its optimizer.")
     for name, phase in phases.items():
         if unknown := sorted({*phase.trains} - {*model.networks}):
             raise ValueError(

@@ -71,16 +71,16 @@ def check(rows: Rows, config: TrainingConfig) -> parallel.Layout:
             raise ValueError(f"{name} is a {type(part).__name__}; expected an array of numpy or jax.")
         if not part.dtype.isnative:
             raise ValueError(f"{name} is {part.dtype.str}; expected the byte order of this machine: .astype does it.")
-    check_training_set(rows, len(config.seeds), in_memory=not is_streamed(rows, config.stream))
+    num_seeds = len(config.seeds) if isinstance(config.seed, tuple) else 0
+    check_training_set(rows, num_seeds, in_memory=not is_streamed(rows, config.stream))
     if config.batch_size > len(rows.image):
         raise ValueError(f"A batch of {config.batch_size} is larger than the training set of {len(rows.image)} rows.")
-    several = isinstance(config.seed, tuple)
-    if several and is_streamed(rows, config.stream):
+    if num_seeds and is_streamed(rows, config.stream):
         raise ValueError(
-            f"{len(config.seeds)} seeds together would each read other images of a set that is streamed; train them "
+            f"{num_seeds} seeds together would each read other images of a set that is streamed; train them "
             "one at a time."
         )
-    return parallel.layout(config.batch_size, len(config.seeds) if several else 0, config.num_devices)
+    return parallel.layout(config.batch_size, num_seeds, config.num_devices)
 
 
 def begin(folder: Path, rows: Rows, config: TrainingConfig, best: str | None, *, begun: bool, resume: bool) -> None:
@@ -102,6 +102,8 @@ def begin(folder: Path, rows: Rows, config: TrainingConfig, best: str | None, *,
     if not begun:
         runs.write_json(path, terms)
     elif not resume:
-        raise ValueError(f"A run has begun in {folder}: resume it (--resume), or choose another folder (--out).")
+        raise ValueError(
+            f"A run has begun in {folder}: resume it (resume=True, --resume), or choose another folder (--out)."
+        )
     else:
         runs.check_config(path, terms, resume=True)

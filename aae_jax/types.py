@@ -20,6 +20,7 @@ __all__ = [
     "Corruption",
     "Game",
     "Head",
+    "Inputs",
     "Keys",
     "Likelihood",
     "LossFn",
@@ -188,14 +189,19 @@ class Game(NamedTuple):
     fake: Callable[[Tree], jax.Array] = lambda made: made
 
 
+Inputs = Callable[[Params, Batch, jax.Array | int], tuple[jax.Array, ...]]
+"""``(params, batch, index) -> inputs`` of a network."""
+
+
 class Model(NamedTuple):
     """A set of networks, the phases that train them, and what users do with them. None where there is no such thing.
 
     Attributes:
         networks: ``{name: Network}``.
-        phases: run in order within each step; a phase may stand twice.
+        phases: run in order within each step; a phase may stand twice, and the metrics are then of its last run.
         games: the adversarial games that the phases play, for certificates.
-        inputs: ``{network: (params, batch) -> inputs}`` of the networks that may be normalized, first to last.
+        inputs: ``{network: (params, batch, index) -> inputs}`` of the networks that may be normalized, first to last;
+            the index is the batch's, from which what is random in it is drawn.
         encode: ``(params, keys [B], image) -> codes``, samples of q(z given x).
         encode_mean: ``(params, image) -> codes``, without noise.
         decode: ``(params, codes, label [B]) -> image``, the mean of p(x given z).
@@ -206,7 +212,7 @@ class Model(NamedTuple):
     networks: dict[str, Network]
     phases: tuple[Phase, ...]
     games: tuple[Game, ...] = ()
-    inputs: Mapping[str, Callable[[Params, Batch], tuple[jax.Array, ...]]] = MappingProxyType({})
+    inputs: Mapping[str, Inputs] = MappingProxyType({})
     encode: Callable[[Params, jax.Array, jax.Array], Codes] | None = None
     encode_mean: Callable[[Params, jax.Array], Codes] | None = None
     decode: Callable[[Params, Codes, jax.Array], jax.Array] | None = None

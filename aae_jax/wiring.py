@@ -41,7 +41,7 @@ from aae_jax.checks import (
     check_rows,
 )
 from aae_jax.keys import IMPLEMENTATION, derive, row_keys
-from aae_jax.types import Batch, Codes, Game, Head, Keys, Likelihood, Model, Network, Params, Phase, Prior
+from aae_jax.types import Batch, Codes, Game, Head, Inputs, Keys, Likelihood, Model, Network, Params, Phase, Prior
 
 __all__ = [
     "Autoencoder",
@@ -54,6 +54,8 @@ __all__ = [
 ]
 
 DecoderInput = Callable[[Params, Codes, jax.Array], tuple[jax.Array, ...]]
+_TAKEN = ("label", "noise", "corruption", "neighbor", "labeled")
+"""Beside each phase, what is told or drawn by name from the keys that a head's code is drawn from."""
 
 
 class Autoencoder(NamedTuple):
@@ -81,7 +83,7 @@ class Autoencoder(NamedTuple):
     encode_mean: Callable[[Params, jax.Array], Codes]
     decode: Callable[[Params, Codes, jax.Array], jax.Array] | None
     nll: Callable[[Params, Codes, jax.Array, jax.Array], jax.Array] | None
-    inputs: dict[str, Callable[[Params, Batch], tuple[jax.Array, ...]]]
+    inputs: dict[str, Inputs]
 
     @property
     def trains(self) -> tuple[str, ...]:
@@ -118,16 +120,18 @@ def autoencoder(
         noise_size: numbers of standard normal noise beside the image. `encode_mean` puts zeros there.
 
     Raises:
-        ValueError: if a part is not what it is called, there are no heads, or one is called label; when called, if the
-            encoder's output is not as long as the heads together, or `decoder_input` gives no tuple.
+        ValueError: if a part is not what it is called, there are no heads, or one has a name that is taken; when
+            called, if the encoder's output is not as long as the heads together, or `decoder_input` gives no tuple.
     """
     check_instance("encoder", encoder, Network, "aae_jax.networks")
     if not heads:
         raise ValueError("heads is empty; expected a head for each code.")
     for name, head in heads.items():
         check_instance(f"The head of {name}", head, Head, "aae_jax.heads")
-    if "label" in heads:
-        raise ValueError("A head is called label, as what the decoder is told beside the codes; call it otherwise.")
+    if taken := [name for name in heads if name in _TAKEN or name.startswith("phase ")]:
+        raise ValueError(
+            f"A head is called {taken[0]}, as is what is drawn or told beside the codes; call it otherwise."
+        )
     if decoder is not None:
         check_instance("decoder", decoder, Network, "aae_jax.networks")
         check_instance("likelihood", likelihood, Likelihood, "aae_jax.likelihoods")
@@ -152,8 +156,8 @@ def autoencoder(
             return (image, jnp.zeros((len(image), noise_size)))
         return (image, jax.vmap(lambda key: jax.random.normal(key, (noise_size,)))(derive(keys, "noise")))
 
-    def some_keys(batch: Batch) -> jax.Array:
-        return row_keys(jax.random.key(0, impl=IMPLEMENTATION), 0, len(batch.image))
+    def some_keys(batch: Batch, index: jax.Array | int) -> jax.Array:
+        return row_keys(jax.random.key(0, impl=IMPLEMENTATION), index, len(batch.image))
 
     def raw_codes(params: Params, keys: jax.Array, image: jax.Array) -> Codes:
         return split(encoder.apply(params["encoder"], *encoder_inputs(image, keys)))
@@ -174,7 +178,7 @@ def autoencoder(
         return {name: jax.vmap(head.mean)(raw[name]) for name, head in heads.items()}
 
     networks = {"encoder": encoder}
-    inputs = {"encoder": lambda params, batch: encoder_inputs(batch.image, some_keys(batch))}
+    inputs = {"encoder": lambda params, batch, index: encoder_inputs(batch.image, some_keys(batch, index))}
     encoding = (raw_codes, heads_sample, generate, encode, encode_mean)
     if decoder is None or likelihood is None:
         return Autoencoder((*heads,), networks, *encoding, None, None, inputs)
@@ -202,9 +206,9 @@ def autoencoder(
 
     networks = {"encoder": encoder, "decoder": decoder}
 
-    def clean_decoder_inputs(params: Params, batch: Batch) -> tuple[jax.Array, ...]:
+    def clean_decoder_inputs(params: Params, batch: Batch, index: jax.Array | int) -> tuple[jax.Array, ...]:
         # Samples of q(z | x), as the decoder was trained on, whose spread their means lack.
-        return decoder_inputs(params, encode(params, some_keys(batch), batch.image), batch.label)
+        return decoder_inputs(params, encode(params, some_keys(batch, index), batch.image), batch.label)
 
     inputs["decoder"] = clean_decoder_inputs
     return Autoencoder((*heads,), networks, *encoding, decode, nll, inputs)

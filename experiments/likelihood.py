@@ -122,7 +122,7 @@ class Config(PaperOptions):
         check_selection("models", self.models)
         check_count("code_size", self.code_size)
         check_number("prior_std", self.prior_std, "a number above 0", above=0)
-        check_number("code_noise", self.code_noise, "a number ≥ 0", least=0)
+        check_number("code_noise", self.code_noise, "a fraction in [0, 1)", least=0, below=1)
         if self.samples < BLOCK or self.samples % BLOCK or self.many_samples < 0 or self.many_samples % BLOCK:
             raise ValueError(
                 f"samples is {self.samples} and many_samples {self.many_samples}; expected multiples of {BLOCK}."

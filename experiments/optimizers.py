@@ -95,6 +95,7 @@ def sgd(
 
     def make(model: Model, steps_per_epoch: int, epochs: int) -> Optimizers:
         _check_phases(model, rates)
+        _check_phases(model, MOMENTA)
 
         def rate(phase: str) -> optax.Schedule:
             falling = _falling(rates[phase], own_drops.get(phase, drops), steps_per_epoch)
@@ -165,11 +166,13 @@ def followed(first: OptimizersOf, then: OptimizersOf, *, epoch: int) -> Optimize
         epoch: the last one of `first`, from 1.
 
     Raises:
-        ValueError: if `epoch` is no count; when called, what the two raise.
+        ValueError: if `epoch` is no count; when called, if nothing comes after it, and what the two raise.
     """
     check_count("epoch", epoch)
 
     def make(model: Model, steps_per_epoch: int, epochs: int) -> Optimizers:
+        if epoch >= epochs:
+            raise ValueError(f"epoch is {epoch}; expected one before the last, {epochs}.")
         start = epoch * steps_per_epoch
         earlier, later = first(model, steps_per_epoch, epoch), then(model, steps_per_epoch, epochs - epoch)
         return {

@@ -245,7 +245,7 @@ def _with_moments(model: Model, split: Split, size: int) -> Callable[[Params], P
         def batch(index: jax.Array | int) -> Batch:
             return batch_of(rows, index * size + jnp.arange(size))
 
-        # A GAN's are of draws of its prior, the same in every batch.
+        # A GAN's are of draws of its prior, of which one batch has enough.
         return population_moments(model, params, batch, len(rows.image) // size if model.encode else 1)
 
     return lambda params: moments(params, rows)

@@ -129,11 +129,11 @@ def test_moments_of_a_decoder_are_of_samples_of_the_posterior():
     config = ModelConfig("vae", decoder_batch_norm="hidden", **SMALL)
     model, params = initial(config)
     params = {**params, "encoder": jax.tree.map(jnp.zeros_like, params["encoder"])}
-    image = jnp.zeros((4000, 4, 4, 1))
-    ready = adapters.population_moments(model, params, lambda index: Batch(image, image, jnp.full(4000, -1)), 1)
+    image = jnp.zeros((10, 4, 4, 1))
+    ready = adapters.population_moments(model, params, lambda index: Batch(image, image, jnp.full(10, -1)), 400)
     kernel = np.asarray(params["decoder"]["params"]["Dense_0"]["kernel"])
     found = ready["decoder"]["moments"]["_Normalization_0"]["square"]
-    # 4,000 draws tell a variance to some percent.
+    # 4,000 draws, other ones in each batch, tell a variance to some percent; 10 to a half.
     np.testing.assert_allclose(found, (kernel**2).sum(0), rtol=0.15)
 
 
@@ -194,7 +194,7 @@ def test_games_and_phases_of_a_table_read_its_own_units():
         return (
             certificate(of.games, params, keys, batch),
             [phase.loss(params, keys, batch) for phase in of.phases],
-            [inputs(params, batch) for inputs in of.inputs.values()],
+            [inputs(params, batch, 3) for inputs in of.inputs.values()],
         )
 
     # In eighths, which no way rounds.
@@ -224,8 +224,8 @@ OPTIONS = [
     ("vae", {}, {"prior": "gaussian_mixture", "likelihood": "half_squared_error", "network": "convolutional"}),
     ("ae", {"likelihood": "gaussian"}, {"likelihood_std": 0.5}),
     ("ae", {"likelihood": "gaussian", "shift": (0.0,), "scale": (1.0,)}, {"shift": (1.0,), "scale": (2.0,)}),
-    ("aae", {"posterior": "universal"}, {"posterior": "gaussian", "noise_size": 3}),
-    ("aae", {"posterior": "isotropic"}, {"posterior": "deterministic", "posterior_std": 0.5}),
+    ("aae", {"posterior": "universal"}, {"posterior": "deterministic", "noise_size": 3}),
+    ("aae", {"posterior": "isotropic", "posterior_std": 0.25}, {"posterior_std": 0.5}),
     (
         *("label_conditioned_aae", {"num_classes": 3, "prior": "swiss_roll"}),
         {"num_classes": 4, "prior": "gaussian_mixture", "instance_noise_std": 0.5},
@@ -319,6 +319,24 @@ def test_the_generator_minimizes_the_loss_that_is_named(variant, num_games, name
         ({"variant": "clustering_aae", "num_clusters": 3, "view_stretch": 1.0}, r"expected a fraction in \[0, 1\)"),
         ({"variant": "clustering_aae", "num_clusters": 3, "view_amount": 1.0, "image_shape": (4,)}, "a table's"),
         ({"variant": "supervised_aae", "num_classes": 3, "posterior": "gaussian"}, "for the variant aae, not superv"),
+        ({"variant": "aae", "posterior": "isotropic"}, "posterior_std is 0 and the posterior isotropic"),
+        (
+            {"variant": "aae", "posterior_std": 0.5},
+            "posterior_std is 0.5, and does nothing where posterior is 'determ",
+        ),
+        (
+            {"variant": "aae", "noise_size": 3},
+            "noise_size is 3, and does nothing.*expected 10, or posterior to be univ",
+        ),
+        (
+            {"variant": "vae", "likelihood_std": 0.5},
+            "likelihood_std is 0.5, and does nothing where likelihood is 'ber",
+        ),
+        (
+            {"variant": "aae", "prior": "swiss_roll", "prior_std": 2.0},
+            "prior_std is 2.0, and does nothing where prior",
+        ),
+        ({"variant": "aae", "eta": 3.0}, "eta is 3.0, and does nothing where variant is 'aae'"),
     ],
 )
 def test_what_makes_no_sense_is_named(options, message):

@@ -65,6 +65,15 @@ def test_isotropic_head_is_the_gaussian_one_of_that_standard_deviation():
         np.testing.assert_allclose(isotropic.sample(key, mean), heads.gaussian(2).sample(key, raw), rtol=1e-6)
 
 
+def test_isotropic_head_takes_a_standard_deviation_that_is_traced():
+    def code(std):
+        return heads.isotropic(2, std).sample(KEYS[0], jnp.zeros(2))
+
+    noise = code(1.0)
+    np.testing.assert_allclose(jax.vmap(code)(jnp.array([0.5, 2.0])), [0.5 * noise, 2 * noise], rtol=1e-6)
+    np.testing.assert_allclose(jax.jacobian(code)(0.5), noise, rtol=1e-6)
+
+
 @pytest.mark.parametrize("factory", FACTORIES)
 def test_heads_under_vmap_and_jit_and_their_gradients(factory):
     head = factory(2)

@@ -30,6 +30,15 @@ _LEARNS_FROM_LABELS = (
 _FINDS_CLUSTERS = ("clustering_aae", "dimension_reduction_aae")
 _HAS_NOISY_GAME = ("gan", "label_conditioned_aae")
 _HAS_NO_LIKELIHOOD = ("classifier",)
+_HAS_HEADS = ("dimension_reduction_aae", "semi_supervised_dimension_reduction_aae")
+_READ_BY = {
+    "prior_std": ("prior", ("gaussian",)),
+    "eta": ("variant", _HAS_HEADS),
+    "posterior_std": ("posterior", ("isotropic",)),
+    "noise_size": ("posterior", ("universal",)),
+    "likelihood_std": ("likelihood", ("gaussian",)),
+}
+"""Of options that mean something for some others alone: by which option, and which values of it."""
 _HAS_CATEGORIES = (
     *("classifier", "semi_supervised_aae", "semi_supervised_dimension_reduction_aae"),
     *_FINDS_CLUSTERS,
@@ -60,8 +69,8 @@ class ModelConfig:
     posterior: Literal["deterministic", "gaussian", "isotropic", "universal"] = "deterministic"
     """The AAE's q(z given x): a point, a Gaussian, one of a standard deviation that is given, or any distribution by
     noise as an input of the encoder."""
-    posterior_std: float = 0.1
-    """Standard deviation of the isotropic posterior, in the code's units."""
+    posterior_std: float = 0.0
+    """Standard deviation of the isotropic posterior, in the code's units; 0 for all other ones."""
     noise_size: int = 10
     """Numbers of noise that the universal approximator reads."""
     instance_noise_std: float = 0.0
@@ -114,14 +123,16 @@ class ModelConfig:
             )
         self._check_clusters()
         self._check_prior()
+        self._check_others()
 
     def _check_numbers(self) -> None:
         counts = {"num_classes": 0, "num_clusters": 0, "code_size": 1, "noise_size": 1, "view_cutout": 0}
         for name, least in counts.items():
             check_count(name, getattr(self, name), least)
-        for name in ("prior_std", "posterior_std", "likelihood_std", "eta"):
+        for name in ("prior_std", "likelihood_std", "eta"):
             check_number(name, getattr(self, name), "a number above 0", above=0)
-        check_number("instance_noise_std", self.instance_noise_std, "a number ≥ 0", least=0)
+        for name in ("instance_noise_std", "posterior_std"):
+            check_number(name, getattr(self, name), "a number ≥ 0", least=0)
         if self.instance_noise_std and self.variant not in _HAS_NOISY_GAME:
             raise ValueError(
                 f"instance_noise_std is {self.instance_noise_std} and the variant {self.variant}; expected 0, or one "
@@ -217,3 +228,14 @@ class ModelConfig:
             )
         if self.variant != "aae" and self.posterior != "deterministic":
             raise ValueError(f"The posterior {self.posterior} can be chosen for the variant aae, not {self.variant}.")
+        if self.posterior == "isotropic" and not self.posterior_std:
+            raise ValueError("posterior_std is 0 and the posterior isotropic; expected a number above 0.")
+
+    def _check_others(self) -> None:
+        usual = {field.name: field.default for field in dataclasses.fields(self)}
+        for name, (other, values) in _READ_BY.items():
+            if getattr(self, name) != usual[name] and getattr(self, other) not in values:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}, and does nothing where {other} is {getattr(self, other)!r}; "
+                    f"expected {usual[name]}, or {other} to be {' or '.join(values)}."
+                )

@@ -22,6 +22,9 @@ _FOLDERS = {False: "params", True: "best_params"}
 def save(folder: Path | str, params: Params, *, best: bool = False) -> None:
     """Writes the parameters that `load` gives back: those to evaluate with, after training.
 
+    Beside them `load` wants the folder's `config.json`, with the fields of a `ModelConfig` under "model", which the
+    experiments write: `runs.write_json(folder / "config.json", {"model": config})`.
+
     Args:
         folder: of one training.
         params: to evaluate with, moments of batch norm included.

@@ -1134,8 +1134,8 @@ def begun(**changes):
     return write
 
 
-def rows(**changes):
-    return lambda: terms.check(SET._replace(**changes), TrainingConfig(**TERMS))
+def rows(seed=0, **changes):
+    return lambda: terms.check(SET._replace(**changes), TrainingConfig(**{**TERMS, "seed": seed}))
 
 
 def told(rule, *words, **options):
@@ -1183,7 +1183,12 @@ TRAINING_CASES = [
             "a label each": (rows(label=SET.label[1:]), "label has shape (49,)", "each of 50 images"),
             "labels whole": (rows(label=np.zeros(50)), "label are float64", "integers"),
             "labels >= -1": (rows(label=SET.label - 2), "label hold -2", "integers ≥ -1"),
-            "labels of each seed": (rows(label=np.stack([SET.label] * 3)), "(3, 50)", "two of 1 seeds"),
+            "labels of one seed": (rows(label=SET.label[None]), "label has shape (1, 50)", "expected one axis."),
+            "labels of each seed": (
+                rows(seed=(0, 1), label=np.stack([SET.label] * 3)),
+                "(3, 50)",
+                "two of 2 seeds",
+            ),
             "neighbors of each": (rows(neighbors=NEAR[1:]), "neighbors has shape (49, 2)", "[50, W]"),
             "neighbors of rows": (rows(neighbors=NEAR + 49), "neighbors are indices up to 50", "of 50 images"),
             "neighbors >= 0": (rows(neighbors=NEAR - 1), "neighbors hold -1", "integers ≥ 0"),

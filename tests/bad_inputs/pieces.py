@@ -668,6 +668,11 @@ PHASE_CASES = [
                 "trains ['decoder']",
                 "networks are ['encoder']",
             ),
+            "a name each": (
+                lambda: algorithm(AAE._replace(phases=(*AAE.phases, AAE.phases[0]._replace())), OPTIMIZERS),
+                "phases are called 'reconstruction'",
+                "a name for each",
+            ),
             "corruption a function": (lambda: algorithm(AAE, OPTIMIZERS, corrupt=0.3), "corrupt is 0.3", "a function"),
         },
     ),
@@ -732,6 +737,16 @@ WIRING_CASES = [
             "no head of that name": (
                 lambda: wiring.autoencoder(ENCODER, DECODER, {"label": HEAD["style"]}, BERNOULLI),
                 "A head is called label",
+                "call it otherwise",
+            ),
+            "no head of the noise's name": (
+                lambda: wiring.autoencoder(ENCODER, DECODER, {"noise": HEAD["style"]}, BERNOULLI, noise_size=2),
+                "A head is called noise",
+                "call it otherwise",
+            ),
+            "no head of a phase's": (
+                lambda: wiring.autoencoder(ENCODER, DECODER, {"phase 1": HEAD["style"]}, BERNOULLI),
+                "A head is called phase 1",
                 "call it otherwise",
             ),
             "heads are heads": (
