@@ -52,6 +52,8 @@ class Config(Options):
     train for long there: what the paper's were, it does not say."""
     out: Path = Path("runs/prior_matching")
     """The run folder."""
+    generator_rate: float = optimizers.RATES["generator"]
+    """First learning rate of the AAEs' generator phase. Where it is lower, reconstruction counts for more."""
     refine_epochs: int = 0
     """How many of `epochs`, the last ones, refine the AAEs: the game's rates are lower, the generator's most, and
     reconstruction moves the encoder little, so that codes fill the prior closely. 0 for none."""
@@ -63,10 +65,15 @@ class Config(Options):
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
         super().check()
+        self.optimizers()
         check_selection("priors", self.priors)
         check_count("refine_epochs", self.refine_epochs, 0)
         if self.refine_epochs >= self.epochs:
             raise ValueError(f"refine_epochs is {self.refine_epochs}; expected fewer than the {self.epochs} epochs.")
+
+    def optimizers(self) -> OptimizersOf:
+        """Adam, see `Options`."""
+        return optimizers.adam({**optimizers.RATES, "generator": self.generator_rate})
 
     def refined(self) -> OptimizersOf:
         """An AAE's: `optimizers`, and after them those of its refinement."""
@@ -86,7 +93,12 @@ PRESETS = command_line.preset_field(
         "laptop": Config(),
         "smoke": Config(epochs=1, width=16, out=Path("runs/prior_matching_smoke")),
         "best": Config(
-            dataset="mnist", epochs=40, refine_epochs=20, noise_std=0.1, out=Path("runs/prior_matching_best")
+            dataset="mnist",
+            out=Path("runs/prior_matching_best"),
+            epochs=30,
+            generator_rate=7e-4,
+            refine_epochs=15,
+            noise_std=0.1,
         ),
         "paper": Config(dataset="mnist", epochs=200, width=1000, out=Path("runs/prior_matching_paper")),
     }

@@ -35,6 +35,7 @@ EFFECTS = {
     "seeds": (2, {"seed", *LABELS}),
     "epochs": (3, {"epochs", *RATES}),
     "plain_epochs": (2, {"epochs", "rate of classification"}),
+    "generator_rate": (0.02, {"rate of generator"}),
     "refine_epochs": (2, {"rate of reconstruction", "rate of discriminator", "rate of generator"}, {"epochs": 3}),
     "batch_size": (20, {"batch_size"}),
     "checkpoint_epochs": (7, {"checkpoint_epochs"}),
