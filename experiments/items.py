@@ -88,7 +88,7 @@ ITEMS = {
             "377.5 ± 3.6 (1henrypage)",
             "likelihood",
             "aae/log_likelihood",
-            {"samples": 10_000, "refine_epochs": 0, "code_noise": 0.0, **options},
+            {"samples": 10_000, "refine_epochs": 0, **options},
         )
         for name, words, options in (
             ("", "", {"code_size": 8, "batch_norm": "none"}),

@@ -70,9 +70,7 @@ class Config(PaperOptions):
     JUDGING: ClassVar[tuple[str, ...]] = ("models", "samples", "many_samples")
     OF_SOME: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {
         "code_size": ("models", ("aae", "vae")),
-        **dict.fromkeys(
-            ("prior_std", "code_noise", "reconstruction_rate", "game_rate", "refine_epochs"), ("models", ("aae",))
-        ),
+        **dict.fromkeys(("prior_std", "reconstruction_rate", "game_rate", "refine_epochs"), ("models", ("aae",))),
     }
 
     preset: Literal["laptop", "smoke", "best", "paper"] = "laptop"
@@ -103,9 +101,6 @@ class Config(PaperOptions):
     """Numbers of the code of AAE and VAE; the paper has 15 on TFD."""
     prior_std: float = 5.0
     """Of the AAE's Gaussian prior; the paper has 10 on TFD."""
-    code_noise: float = 0.0
-    """Standard deviation of the Gaussian noise on the AAE's codes, as a fraction of `prior_std`: its posterior is
-    isotropic. 0 for none, a deterministic posterior, as in the paper."""
     samples: int = 10_000
     """Samples of each model, a multiple of 1,000."""
     many_samples: int = 0
@@ -122,7 +117,6 @@ class Config(PaperOptions):
         check_selection("models", self.models)
         check_count("code_size", self.code_size)
         check_number("prior_std", self.prior_std, "a number above 0", above=0)
-        check_number("code_noise", self.code_noise, "a fraction in [0, 1)", least=0, below=1)
         if self.samples < BLOCK or self.samples % BLOCK or self.many_samples < 0 or self.many_samples % BLOCK:
             raise ValueError(
                 f"samples is {self.samples} and many_samples {self.many_samples}; expected multiples of {BLOCK}."
@@ -191,11 +185,8 @@ def main(config: Config) -> dict[str, Any]:
 
 def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
     by_adam = {"weight_std": None, "likelihood": "bernoulli"}
-    of_aae = {"code_size": config.code_size, "prior_std": config.prior_std}
-    if config.code_noise:
-        of_aae |= {"posterior": "isotropic", "posterior_std": config.code_noise * config.prior_std}
     jobs: dict[str, tuple[dict[str, Any], OptimizersOf]] = {
-        "aae": (of_aae, config.refined()),
+        "aae": ({"code_size": config.code_size, "prior_std": config.prior_std}, config.refined()),
         "vae": ({**by_adam, "code_size": config.code_size}, optimizers.adam()),
         "gan": ({**by_adam, **GAN_OPTIONS}, optimizers.adam(GAN_RATES)),
     }

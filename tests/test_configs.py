@@ -224,8 +224,7 @@ OPTIONS = [
     ("vae", {}, {"prior": "gaussian_mixture", "likelihood": "half_squared_error", "network": "convolutional"}),
     ("ae", {"likelihood": "gaussian"}, {"likelihood_std": 0.5}),
     ("ae", {"likelihood": "gaussian", "shift": (0.0,), "scale": (1.0,)}, {"shift": (1.0,), "scale": (2.0,)}),
-    ("aae", {"posterior": "universal"}, {"posterior": "deterministic", "noise_size": 3}),
-    ("aae", {"posterior": "isotropic", "posterior_std": 0.25}, {"posterior_std": 0.5}),
+    ("aae", {"posterior": "universal"}, {"posterior": "gaussian", "noise_size": 3}),
     (
         *("label_conditioned_aae", {"num_classes": 3, "prior": "swiss_roll"}),
         {"num_classes": 4, "prior": "gaussian_mixture", "instance_noise_std": 0.5},
@@ -319,11 +318,6 @@ def test_the_generator_minimizes_the_loss_that_is_named(variant, num_games, name
         ({"variant": "clustering_aae", "num_clusters": 3, "view_stretch": 1.0}, r"expected a fraction in \[0, 1\)"),
         ({"variant": "clustering_aae", "num_clusters": 3, "view_amount": 1.0, "image_shape": (4,)}, "a table's"),
         ({"variant": "supervised_aae", "num_classes": 3, "posterior": "gaussian"}, "for the variant aae, not superv"),
-        ({"variant": "aae", "posterior": "isotropic"}, "posterior_std is 0 and the posterior isotropic"),
-        (
-            {"variant": "aae", "posterior_std": 0.5},
-            "posterior_std is 0.5, and does nothing where posterior is 'determ",
-        ),
         (
             {"variant": "aae", "noise_size": 3},
             "noise_size is 3, and does nothing.*expected 10, or posterior to be univ",

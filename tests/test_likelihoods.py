@@ -99,3 +99,10 @@ def test_std_is_positive(std):
 def test_link_is_a_function():
     with pytest.raises(ValueError, match="link is 'sigmoid'; expected a function"):
         likelihoods.half_squared_error("sigmoid")
+
+
+def test_a_standard_deviation_can_be_learned():
+    # Of three pixels that are off by 1, 2 and 2: 3 log std + 9 / (2 std²) and a constant, so 3 / std − 9 / std³.
+    raw, image = jnp.zeros(3), jnp.array([1.0, 2.0, 2.0])
+    slope = jax.jit(jax.vmap(jax.grad(lambda std: likelihoods.gaussian(std).nll(raw, image))))
+    np.testing.assert_allclose(slope(jnp.array([1.0, 2.0])), [-6, 3 / 2 - 9 / 8], rtol=1e-6)

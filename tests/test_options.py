@@ -69,7 +69,6 @@ EFFECTS = {
     "style_size": (3, {"code_size"}),
     "code_size": (3, {"code_size"}),
     "prior_std": (2.0, {"prior_std"}),
-    "code_noise": (0.1, {"posterior", "posterior_std"}),
     "eta": (3.0, {"eta"}),
     "roll_noise_std": (0.3, {"instance_noise_std"}),
     "discriminator_sees_class": (True, {"variant"}),

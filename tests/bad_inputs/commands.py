@@ -214,7 +214,6 @@ OWN = {
             "expected aae among --models",
         ),
         "prior std > 0": ("--prior-std 0", "prior_std is 0", "a number above 0"),
-        "code noise >= 0": ("--code-noise -1", "code_noise is -1", "a fraction in [0, 1)"),
         "refine epochs >= 0": ("--refine-epochs -1", "refine_epochs is -1", "integer ≥ 0"),
         "some epochs before": ("--epochs 4 --refine-epochs 4", "refine_epochs is 4", "below the 4 epochs"),
         "halves to refine": ("--epochs 4 --refine-epochs 3", "refine_epochs is 3", "an even number"),

@@ -276,7 +276,6 @@ HEAD_CASES = [
     for name, factory in (
         ("deterministic", heads.deterministic),
         ("gaussian", heads.gaussian),
-        ("isotropic", functools.partial(heads.isotropic, std=0.5)),
         ("categorical", heads.categorical),
     )
     for case in [
@@ -310,10 +309,6 @@ HEAD_CASES += [
             "even": (lambda: heads.mean_and_log_variance(THREE), "raw has shape (3,)", "even last axis"),
             "an axis": (lambda: heads.mean_and_log_variance(jnp.zeros(())), "raw has shape ()", "even last axis"),
         },
-    ),
-    *cases(
-        "heads.isotropic",
-        {"std > 0": (lambda: heads.isotropic(2, 0.0), "std is 0.0", "a number above 0")},
     ),
     *cases(
         "heads.posterior_kl",
