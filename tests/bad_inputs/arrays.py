@@ -1175,6 +1175,7 @@ TRAINING_CASES = [
                 "float32 up to 25",
                 "floats in [0, 1]",
             ),
+            "images in [0, 1]": (rows(image=2 * SET.image), "float32 up to 2;", "floats in [0, 1]"),
             "some images": (rows(image=SET.image[:0], label=SET.label[:0]), "images have shape (0,", "some rows"),
             "byte order": (rows(image=SET.image.astype(">f4")), "image is >f4", "byte order of this machine"),
             "images with channels": (rows(image=FLOATS), "(50, 4, 3)", "[N, H, W, C]"),
