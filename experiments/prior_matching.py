@@ -1,7 +1,7 @@
 """AE, VAE and AAE under two priors: who fills the prior, and who leaves holes (the paper's Fig. 2).
 
     python -m experiments.prior_matching                                           # about 3 minutes on two CPU cores
-    python -m experiments.prior_matching --preset best                             # about 25 minutes on one core
+    python -m experiments.prior_matching --preset best                             # about 20 minutes on one core
     python -m experiments.prior_matching --dataset mnist --preset paper            # about 4 hours there
 
 Five networks of one size see the same 28×28 digits for as many epochs: an autoencoder, and a variational and an
@@ -11,6 +11,10 @@ held-out images fill the prior, and how real the images look that it decodes fro
 Paper: Fig. 2 shows it for an AAE and a VAE, without numbers. Found on mnist5k, three seeds: the AAE fills both priors
 better than the VAE by all three measures, not quite as well as fresh samples of the prior do; it reconstructs worse
 and its samples look less real. The numbers are in experiments/results/prior_matching_mnist5k/final.json.
+
+The preset best has less noise on the inputs, a slower generator, and last epochs that refine the AAEs: the generator
+is slower still, and reconstruction moves the encoder by a small part of its steps, so that the game decides where
+codes lie and the decoder follows.
 """
 
 import dataclasses
