@@ -49,8 +49,8 @@ REMARKS = {
         "codes of noisy images, and held-out ones are clean), a generator that is slower from the start, and fifteen "
         "last epochs in which that is slower still and reconstruction moves the encoder by a thirtieth of its steps: "
         "the game moves it, and the decoder follows. What is left are one to four of 256 cells; samples of the prior "
-        "leave none. How classes lie is settled in the first epochs; they lie more mixed than in a VAE, whose codes "
-        "reconstruct better."
+        "leave none. How classes lie is settled in the first epochs; they lie more mixed than in a VAE, which "
+        "reconstructs better and whose samples are sharper."
     ),
     FIGURE_4: (
         "What mattered in the mixture: that the encoder's inputs are moved at random; but its codes fill the prior "

@@ -184,24 +184,31 @@ def model_configs(draw):
                 ("aae", {"posterior": "universal"}),
                 ("label_conditioned_aae", {"num_classes": 3, "prior": "swiss_roll"}),
                 ("clustering_aae", {"num_clusters": clusters}),
+                ("dimension_reduction_aae", {"num_clusters": clusters}),
             ]
         )
     )
     shape = draw(st.tuples(COUNTS) | st.tuples(COUNTS, COUNTS, st.integers(1, 4)))
-    options = {"code_size": 2 if "prior" in own else draw(COUNTS), "noise_size": draw(COUNTS), "eta": draw(POSITIVE)}
+    options = {"code_size": 2} if "prior" in own else {"code_size": draw(COUNTS), "prior_std": draw(POSITIVE)}
+    if "posterior" in own:
+        options["noise_size"] = draw(COUNTS)
+    if variant == "dimension_reduction_aae":
+        options["eta"] = draw(POSITIVE)
     if draw(st.booleans()) and shape[-1] < 5:
         columns = st.tuples(*[st.floats(-1e6, 1e6)] * shape[-1])
         options |= {"shift": draw(columns), "scale": draw(st.tuples(*[POSITIVE] * shape[-1]))}
     of_any = st.sampled_from(["bernoulli", "gaussian", "half_squared_error"])
+    likelihood = "gaussian" if "shift" in options else draw(of_any)
+    if likelihood == "gaussian":
+        options["likelihood_std"] = draw(POSITIVE)
     return ModelConfig(
         variant,
         shape,
         hidden_sizes=tuple(draw(st.lists(COUNTS, max_size=3))),
         weight_std=draw(st.none() | POSITIVE),
-        prior_std=draw(POSITIVE),
         encoder_batch_norm=draw(BATCH_NORMS),
         decoder_batch_norm=draw(BATCH_NORMS),
-        likelihood="gaussian" if "shift" in options else draw(of_any),
+        likelihood=likelihood,
         **options,
         **own,
     )
