@@ -14,7 +14,6 @@ from aae_jax.evaluation import (
     head_rule_error,
     hungarian_error,
     majority_vote_error,
-    nearest_head_error,
     nearest_neighbor_error,
 )
 
@@ -88,7 +87,7 @@ def test_nearest_head_by_hand():
     heads, head_label = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]]), [3, 1, 3]
     codes = np.array([[1.0, 1.0], [3.0, 1.0], [0.0, 9.0], [1.0, 2.5]])
     # Nearest heads 0 1 2 2, hence 3 1 3 3.
-    assert nearest_head_error(codes, heads, head_label, [3, 1, 3, 1]) == 0.25
+    assert nearest_neighbor_error(heads, head_label, codes, [3, 1, 3, 1]) == 0.25
 
 
 def test_nearest_neighbor_error_is_that_of_scikit_learn_on_digits():

@@ -20,7 +20,6 @@ from aae_jax.evaluation.clustering import (
     head_rule_error,
     hungarian_error,
     majority_vote_error,
-    nearest_head_error,
     nearest_label,
     nearest_neighbor_error,
 )
@@ -70,7 +69,6 @@ __all__ = [
     "mmd_null",
     "moment_errors",
     "moments",
-    "nearest_head_error",
     "nearest_label",
     "nearest_neighbor_accuracy",
     "nearest_neighbor_error",

@@ -18,7 +18,6 @@ __all__ = [
     "head_rule_error",
     "hungarian_error",
     "majority_vote_error",
-    "nearest_head_error",
     "nearest_label",
     "nearest_neighbor_error",
 ]
@@ -181,21 +180,6 @@ def hungarian_error(cluster: ArrayLike, label: ArrayLike) -> float:
     return float((counts.sum() - num_matched) / counts.sum())
 
 
-def nearest_head_error(codes: ArrayLike, cluster_heads: ArrayLike, head_label: ArrayLike, label: ArrayLike) -> float:
-    """Error of a code that takes the label of the nearest cluster head.
-
-    Args:
-        codes: ``[N, Z]``.
-        cluster_heads: ``[K, Z]``.
-        head_label: ``[K]``, such as `head_rule` gives.
-        label: ``[N]``.
-
-    Returns:
-        the fraction of errors.
-    """
-    return nearest_neighbor_error(cluster_heads, head_label, codes, label)
-
-
 def nearest_label(train_codes: ArrayLike, train_label: ArrayLike, codes: ArrayLike) -> np.ndarray:
     """The label of the nearest labeled training code.
 
@@ -233,7 +217,9 @@ def nearest_label(train_codes: ArrayLike, train_label: ArrayLike, codes: ArrayLi
 def nearest_neighbor_error(
     train_codes: ArrayLike, train_label: ArrayLike, test_codes: ArrayLike, test_label: ArrayLike
 ) -> float:
-    """Error of a test code that takes the label of the nearest labeled training code, see `nearest_label`.
+    """Error of a test code that takes the label of the nearest labeled training code, or of the nearest cluster head.
+
+    See `nearest_label`.
 
     Args:
         train_codes: ``[M, Z]``.

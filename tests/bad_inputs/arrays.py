@@ -465,16 +465,6 @@ EVALUATION_CASES = [
         },
     ),
     *cases(
-        "evaluation.nearest_head_error",
-        {
-            "a label each": (
-                lambda: evaluation.nearest_head_error(CODES, OTHER[:4], NAMES[:3], NAMES),
-                "train_label has 3 rows",
-                "as many as train_codes, 4",
-            )
-        },
-    ),
-    *cases(
         "evaluation.squared_distances",
         {
             "a matrix": (lambda: evaluation.squared_distances(CODES, CODES[0]), "y must be [M, D]", "(2,)"),
