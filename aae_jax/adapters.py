@@ -51,7 +51,7 @@ def population_moments(
         own = {collection: value for collection, value in params[name].items() if collection != "moments"}
 
         def of_batch(index: jax.Array | int, own=own, inputs=inputs, moments=moments, params=params) -> Tree:
-            return moments(own, *inputs(params, batch(index), index))
+            return moments(own, *inputs(params, index, batch(index)))
 
         total = jax.lax.fori_loop(
             1, num_batches, lambda i, sums, of=of_batch: jax.tree.map(jnp.add, sums, of(i)), of_batch(0)
@@ -104,10 +104,10 @@ def standardized(model: Model, shift: ArrayLike, scale: ArrayLike) -> Model:
 
     @functools.cache  # Games that share a generator go on sharing it.
     def of_batch(function: Callable[..., Any]) -> Callable[..., Any]:
-        """A function one of whose arguments is a batch."""
+        """A function whose last argument is a batch."""
 
         def in_units_of_data(*arguments: Any) -> Any:
-            return function(*(inward_batch(one) if isinstance(one, Batch) else one for one in arguments))
+            return function(*arguments[:-1], inward_batch(arguments[-1]))
 
         return in_units_of_data
 

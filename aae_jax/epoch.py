@@ -105,9 +105,7 @@ def check_training_set(rows: Rows, num_seeds: int, *, in_memory: bool) -> None:
             raise ValueError(
                 f"labeled is {chosen.size} indices up to {chosen.max(initial=-1)} of {len(image)} images."
             )
-        seeds = max(num_seeds, 1)
-        of_seeds = np.broadcast_to(np.asarray(label), (seeds, len(image)))
-        if (np.take_along_axis(of_seeds, np.broadcast_to(chosen, (seeds, chosen.shape[-1])), 1) < 0).any():
+        if (np.take_along_axis(np.atleast_2d(label), np.atleast_2d(chosen), 1) < 0).any():
             raise ValueError("labeled names images whose label is -1; expected images with a known label.")
     if rows.neighbors is not None:
         _check_neighbors(rows.neighbors, len(image), in_memory)

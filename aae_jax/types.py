@@ -189,8 +189,8 @@ class Game(NamedTuple):
     fake: Callable[[Tree], jax.Array] = lambda made: made
 
 
-Inputs = Callable[[Params, Batch, jax.Array | int], tuple[jax.Array, ...]]
-"""``(params, batch, index) -> inputs`` of a network."""
+Inputs = Callable[[Params, jax.Array | int, Batch], tuple[jax.Array, ...]]
+"""``(params, index, batch) -> inputs`` of a network; from the batch's index what is random in them is drawn."""
 
 
 class Model(NamedTuple):
@@ -200,8 +200,7 @@ class Model(NamedTuple):
         networks: ``{name: Network}``.
         phases: run in order within each step; a phase may stand twice, and the metrics are then of its last run.
         games: the adversarial games that the phases play, for certificates.
-        inputs: ``{network: (params, batch, index) -> inputs}`` of the networks that may be normalized, first to last;
-            the index is the batch's, from which what is random in it is drawn.
+        inputs: ``{network: (params, index, batch) -> inputs}`` of the networks that may be normalized, first to last.
         encode: ``(params, keys [B], image) -> codes``, samples of q(z given x).
         encode_mean: ``(params, image) -> codes``, without noise.
         decode: ``(params, codes, label [B]) -> image``, the mean of p(x given z).

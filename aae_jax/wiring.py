@@ -156,7 +156,7 @@ def autoencoder(
             return (image, jnp.zeros((len(image), noise_size)))
         return (image, jax.vmap(lambda key: jax.random.normal(key, (noise_size,)))(derive(keys, "noise")))
 
-    def some_keys(batch: Batch, index: jax.Array | int) -> jax.Array:
+    def some_keys(index: jax.Array | int, batch: Batch) -> jax.Array:
         return row_keys(jax.random.key(0, impl=IMPLEMENTATION), index, len(batch.image))
 
     def raw_codes(params: Params, keys: jax.Array, image: jax.Array) -> Codes:
@@ -178,7 +178,7 @@ def autoencoder(
         return {name: jax.vmap(head.mean)(raw[name]) for name, head in heads.items()}
 
     networks = {"encoder": encoder}
-    inputs = {"encoder": lambda params, batch, index: encoder_inputs(batch.image, some_keys(batch, index))}
+    inputs = {"encoder": lambda params, index, batch: encoder_inputs(batch.image, some_keys(index, batch))}
     encoding = (raw_codes, heads_sample, generate, encode, encode_mean)
     if decoder is None or likelihood is None:
         return Autoencoder((*heads,), networks, *encoding, None, None, inputs)
@@ -206,9 +206,9 @@ def autoencoder(
 
     networks = {"encoder": encoder, "decoder": decoder}
 
-    def clean_decoder_inputs(params: Params, batch: Batch, index: jax.Array | int) -> tuple[jax.Array, ...]:
+    def clean_decoder_inputs(params: Params, index: jax.Array | int, batch: Batch) -> tuple[jax.Array, ...]:
         # Samples of q(z | x), as the decoder was trained on, whose spread their means lack.
-        return decoder_inputs(params, encode(params, some_keys(batch, index), batch.image), batch.label)
+        return decoder_inputs(params, encode(params, some_keys(index, batch), batch.image), batch.label)
 
     inputs["decoder"] = clean_decoder_inputs
     return Autoencoder((*heads,), networks, *encoding, decode, nll, inputs)

@@ -124,10 +124,13 @@ def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
     for prior in config.priors:
         for variant in ("vae", "aae"):
             jobs[f"{variant}_{prior}"] = config.model_config(variant, dataset, prior=prior)
-    trained = {}
-    for name, model_config in jobs.items():
-        descent = config.refined() if model_config.variant == "aae" else config.optimizers()
-        trained[name] = training.train_model("prior_matching", config, model_config, dataset, name, descent=descent)
+    descents = {"aae": config.refined()}
+    trained = {
+        name: training.train_model(
+            "prior_matching", config, model_config, dataset, name, descent=descents.get(model_config.variant)
+        )
+        for name, model_config in jobs.items()
+    }
     return {**trained, **training.train_judge("prior_matching", config, dataset)}
 
 

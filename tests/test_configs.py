@@ -194,7 +194,7 @@ def test_games_and_phases_of_a_table_read_its_own_units():
         return (
             certificate(of.games, params, keys, batch),
             [phase.loss(params, keys, batch) for phase in of.phases],
-            [inputs(params, batch, 3) for inputs in of.inputs.values()],
+            [inputs(params, 3, batch) for inputs in of.inputs.values()],
         )
 
     # In eighths, which no way rounds.

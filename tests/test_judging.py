@@ -205,7 +205,7 @@ def test_the_log_counts_errors_of_labeled_rows_alone():
 
 def test_moments_are_those_of_all_batches():
     averaging = Network(lambda key: {}, lambda own, image: image, lambda own, image: {"mean": image.mean(0)})
-    inputs = {"encoder": lambda params, batch, index: (batch.image,)}
+    inputs = {"encoder": lambda params, index, batch: (batch.image,)}
     model = Model({"encoder": averaging}, (), inputs=inputs, encode=read)
     image = np.arange(14, dtype=np.float32).reshape(7, 2)
     found = training._with_moments(model, Split(image, np.zeros(7, np.int32)), 2)({"encoder": {}})

@@ -30,10 +30,9 @@ _LEARNS_FROM_LABELS = (
 _FINDS_CLUSTERS = ("clustering_aae", "dimension_reduction_aae")
 _HAS_NOISY_GAME = ("gan", "label_conditioned_aae")
 _HAS_NO_LIKELIHOOD = ("classifier",)
-_HAS_HEADS = ("dimension_reduction_aae", "semi_supervised_dimension_reduction_aae")
 _READ_BY = {
     "prior_std": ("prior", ("gaussian",)),
-    "eta": ("variant", _HAS_HEADS),
+    "eta": ("variant", ("dimension_reduction_aae", "semi_supervised_dimension_reduction_aae")),
     "noise_size": ("posterior", ("universal",)),
     "likelihood_std": ("likelihood", ("gaussian",)),
 }
@@ -119,7 +118,7 @@ class ModelConfig:
             )
         self._check_clusters()
         self._check_prior()
-        self._check_others()
+        self._check_read()
 
     def _check_numbers(self) -> None:
         counts = {"num_classes": 0, "num_clusters": 0, "code_size": 1, "noise_size": 1, "view_cutout": 0}
@@ -224,11 +223,11 @@ class ModelConfig:
         if self.variant != "aae" and self.posterior != "deterministic":
             raise ValueError(f"The posterior {self.posterior} can be chosen for the variant aae, not {self.variant}.")
 
-    def _check_others(self) -> None:
-        usual = {field.name: field.default for field in dataclasses.fields(self)}
+    def _check_read(self) -> None:
         for name, (other, values) in _READ_BY.items():
-            if getattr(self, name) != usual[name] and getattr(self, other) not in values:
+            value, usual = getattr(self, name), getattr(ModelConfig, name)
+            if value != usual and getattr(self, other) not in values:
                 raise ValueError(
-                    f"{name} is {getattr(self, name)}, and does nothing where {other} is {getattr(self, other)!r}; "
-                    f"expected {usual[name]}, or {other} to be {' or '.join(values)}."
+                    f"{name} is {value}, and does nothing where {other} is {getattr(self, other)!r}; "
+                    f"expected {usual}, or {other} to be {' or '.join(values)}."
                 )

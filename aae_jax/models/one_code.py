@@ -157,7 +157,7 @@ def gan(
         del label
         return jax.vmap(likelihood.mean)(decoder.apply(params["decoder"], codes["style"]))
 
-    def some_codes(params: Params, batch: Batch, index: jax.Array | int) -> tuple[jax.Array, ...]:
+    def some_codes(params: Params, index: jax.Array | int, batch: Batch) -> tuple[jax.Array, ...]:
         del params, batch
         keys = derive(row_keys(jax.random.key(0, impl=IMPLEMENTATION), index, _NUM_CODES), "moments")
         return (jax.vmap(prior.sample)(keys, jnp.full(_NUM_CODES, -1)),)

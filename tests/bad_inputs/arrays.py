@@ -461,7 +461,12 @@ EVALUATION_CASES = [
                 lambda: evaluation.nearest_neighbor_error(CODES, NAMES, OTHER, NAMES[1:]),
                 "(64,) and (63,)",
                 "[N] both",
-            )
+            ),
+            "a label each head": (
+                lambda: evaluation.nearest_neighbor_error(OTHER[:4], NAMES[:3], CODES, NAMES),
+                "train_label has 3 rows",
+                "as many as train_codes, 4",
+            ),
         },
     ),
     *cases(
