@@ -1,7 +1,7 @@
-"""A trained model made ready for use: its batch norm fixed, its units those of the data."""
+"""A trained model made ready for use: its batch norm fixed, its units those of the data; or its decoder for more."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from aae_jax.checks import check_count, check_function, check_image, check_instance, check_shift_and_scale
-from aae_jax.types import Batch, Game, Model, Params, Tree
+from aae_jax.types import Batch, Game, Model, Network, Params, Tree
 
-__all__ = ["population_moments", "standardized"]
+__all__ = ["decoder_alone", "population_moments", "standardized"]
 
 
 def population_moments(
@@ -40,15 +40,12 @@ def population_moments(
     check_instance("model", model, Model, "aae_jax.models")
     check_function("batch", batch, "index -> batch")
     check_count("num_batches", num_batches)
-    if missing := sorted({*model.networks} - {*params}):
-        raise ValueError(
-            f"params has {sorted(params)}; expected all of the model's networks, and {missing} is missing."
-        )
+    _check_has_all(params, model)
     for name, inputs in model.inputs.items():
         moments = model.networks[name].moments
         if moments is None:
             continue
-        own = {collection: value for collection, value in params[name].items() if collection != "moments"}
+        own = _without_moments(params[name])
 
         def of_batch(index: jax.Array | int, own=own, inputs=inputs, moments=moments, params=params) -> Tree:
             return moments(own, *inputs(params, index, batch(index)))
@@ -60,6 +57,47 @@ def population_moments(
             mean = jax.tree.map(lambda value: value / num_batches, total)
             params = {**params, name: {**own, "moments": mean}}
     return params
+
+
+def decoder_alone(model: Model, params: Params) -> Model:
+    """A model whose training begins with these parameters and moves those of the decoder alone.
+
+    The encoder has found where images lie, and a decoder whose codes no longer move comes closer to what is best for
+    them. Where the posterior has noise that it did not have before, it learns to be smooth at the noise's scale.
+
+    Args:
+        model: any variant with a decoder and the phase "reconstruction". It may have another head than the one that
+            the parameters were trained with, if that reads as many numbers.
+        params: as training or `population_moments` left them. Moments of the encoder stay as they are, and without
+            any each batch of its has its own; those of the decoder are left out, since they will no longer be true.
+
+    Returns:
+        The model with that phase alone, without games. Its `inputs` are the decoder's, so that `population_moments`
+        makes the decoder's moments anew, and no others.
+
+    Raises:
+        ValueError: if the model has no decoder or no such phase, or `params` lacks a network.
+    """
+    check_instance("model", model, Model, "aae_jax.models")
+    phases = {phase.name: phase for phase in model.phases if "decoder" in phase.trains}
+    if "reconstruction" not in phases:
+        raise ValueError(
+            f"The model's networks are {sorted(model.networks)} and its phases {[p.name for p in model.phases]}; "
+            "expected a decoder that a phase reconstruction trains."
+        )
+    _check_has_all(params, model)
+    first = {**params, "decoder": _without_moments(params["decoder"])}
+
+    def begun(name: str, network: Network) -> Network:
+        # A copy: the state of training may be donated.
+        return network._replace(init=lambda key: jax.tree.map(jnp.array, first[name]))
+
+    return model._replace(
+        networks={name: begun(name, network) for name, network in model.networks.items()},
+        phases=(phases["reconstruction"]._replace(trains=("decoder",)),),
+        games=(),
+        inputs={name: inputs for name, inputs in model.inputs.items() if name == "decoder"},
+    )
 
 
 def standardized(model: Model, shift: ArrayLike, scale: ArrayLike) -> Model:
@@ -133,3 +171,16 @@ def standardized(model: Model, shift: ArrayLike, scale: ArrayLike) -> Model:
         nll=nll and (lambda params, codes, image, label: nll(params, codes, inward(image), label) + log_scale(image)),
         sample=sample and (lambda params, keys, label: outward(sample(params, keys, label))),
     )
+
+
+def _check_has_all(params: Params, model: Model) -> None:
+    if missing := sorted({*model.networks} - {*params}):
+        raise ValueError(
+            f"params has {sorted(params)}; expected all of the model's networks, and {missing} is missing."
+        )
+
+
+def _without_moments(variables: Tree) -> Tree:
+    if not isinstance(variables, Mapping):
+        return variables
+    return {collection: value for collection, value in variables.items() if collection != "moments"}

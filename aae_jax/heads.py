@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from aae_jax import losses
-from aae_jax.checks import check_count, check_instance
+from aae_jax.checks import check_count, check_instance, check_number
 from aae_jax.types import Head, Prior
 
-__all__ = ["categorical", "deterministic", "gaussian", "mean_and_log_variance", "posterior_kl"]
+__all__ = ["categorical", "deterministic", "gaussian", "isotropic", "mean_and_log_variance", "posterior_kl"]
 
 
 def deterministic(size: int) -> Head:
@@ -61,6 +61,35 @@ def gaussian(size: int) -> Head:
         return mean + jnp.exp(0.5 * log_variance) * jax.random.normal(key, mean.shape, mean.dtype)
 
     return _head(2 * size, sample, mean=lambda raw: mean_and_log_variance(raw)[0])
+
+
+def isotropic(size: int, std: float) -> Head:
+    """A Gaussian posterior of one standard deviation that is given, not learned: raw output + std · noise.
+
+    Codes that lie closer than that are decoded alike, so that the decoder is smooth at that scale.
+
+    Args:
+        size: Z, the length of the code.
+        std: of the noise, in the code's units, > 0.
+
+    Returns:
+        A head on Z raw numbers, the mean; `sample` consumes its key.
+
+    Raises:
+        ValueError: if `size` is no positive integer or `std` no positive number.
+
+    Example:
+        >>> head = isotropic(2, 0.5)
+        >>> head.size, head.mean(jnp.array([1.0, 2.0])).tolist()
+        (2, [1.0, 2.0])
+    """
+    _check_size(size)
+    check_number("std", std, "a number above 0", above=0)
+
+    def sample(key: jax.Array, raw: jax.Array) -> jax.Array:
+        return raw + std * jax.random.normal(key, raw.shape, raw.dtype)
+
+    return _head(size, sample, mean=lambda raw: raw)
 
 
 def categorical(size: int) -> Head:

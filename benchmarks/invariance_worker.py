@@ -44,6 +44,7 @@ VARIANTS = {
     "gan, noise, batch norm": ModelConfig("gan", decoder_batch_norm="hidden", instance_noise_std=0.5, **SMALL),
     "aae": ModelConfig("aae", **SMALL),
     "aae, gaussian posterior": ModelConfig("aae", posterior="gaussian", prior="swiss_roll", **SMALL),
+    "aae, isotropic posterior": ModelConfig("aae", posterior="isotropic", posterior_std=0.2, **SMALL),
     "aae, universal posterior": ModelConfig("aae", posterior="universal", prior="uniform_box", **SMALL),
     "aae, convolutions, batch norm": ModelConfig(
         "aae",

@@ -3,7 +3,7 @@
     python -m experiments.likelihood                                          # about 3 minutes on two CPU cores
     python -m experiments.likelihood --dataset mnist --seeds 3                # about half an hour a seed there
     python -m experiments.likelihood --models aae --many-samples 10000000     # some 20 minutes more
-    python -m experiments.likelihood --preset best --models aae               # about half an hour on one core
+    python -m experiments.likelihood --preset best --models aae               # about an hour on one core
     python -m experiments.likelihood --preset paper                           # about 15 hours there
 
 Gaussians of one width stand at decoded samples of the prior, and the width is chosen on validation images: by the grid
@@ -19,8 +19,8 @@ as in the paper's other experiments. GAN and VAE are trained by Adam, the GAN on
 paper, its generator with batch norm, its discriminator on noisy images.
 
 The preset best has a code of 6 numbers in place of the paper's 8, faster phases, batch norm in encoder and decoder,
-half the width, and epochs at the end that refine. Ten thousand samples lie closer together in 6 dimensions; with ten
-million, only 8 were tried.
+half the width, epochs at the end that refine, and after them a decoder that goes on alone, on codes with noise. Ten
+thousand samples lie closer together in 6 dimensions; with ten million, only 8 were tried.
 """
 
 import dataclasses
@@ -55,10 +55,12 @@ GAN_OPTIONS = {"code_size": 100, "decoder_batch_norm": "hidden", "instance_noise
 """Without batch norm and noise all samples were alike: recall 0, coverage 0.001 in results/likelihood_mnist."""
 REFINEMENT = {"reconstruction": 0.02, "discriminator": 1e-3, "generator": 3e-4}
 """First learning rates of the AAE that is refined: of descent, and of Adam for the game."""
-DECODER_ALONE = {"reconstruction": 0.05, "discriminator": 0.0, "generator": 0.0}
-"""Likewise, of its last epochs."""
+DECODER_RATE = 1e-3
+"""First learning rate of Adam, for the decoder that is trained alone."""
 ENCODER_SHARE = 0.15
 """Of the rate of reconstruction, for the encoder that is refined: so low that the game wins."""
+AAE_DECODER = "aae_decoder"
+"""Folder of the AAE whose decoder was trained alone."""
 NEIGHBORS = 5
 """Of a Fréchet distance's companions, precision, recall and coverage."""
 
@@ -68,9 +70,11 @@ class Config(PaperOptions):
     """Options of the command."""
 
     JUDGING: ClassVar[tuple[str, ...]] = ("models", "samples", "many_samples")
+    NEEDS: ClassVar[Mapping[str, str]] = {"code_noise": "decoder_epochs"}
     OF_SOME: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {
         "code_size": ("models", ("aae", "vae")),
         **dict.fromkeys(("prior_std", "reconstruction_rate", "game_rate", "refine_epochs"), ("models", ("aae",))),
+        **dict.fromkeys(("decoder_epochs", "code_noise"), ("models", ("aae",))),
     }
 
     preset: Literal["laptop", "smoke", "best", "paper"] = "laptop"
@@ -87,9 +91,14 @@ class Config(PaperOptions):
     game_rate: float = 0.1
     """First learning rate of the AAE's discriminator and generator phases; momentum 0.1."""
     refine_epochs: int = 0
-    """How many of `epochs`, the last ones, refine the AAE. In the first half of them the game is played by Adam and
-    reconstruction moves the encoder little, so that codes fill the prior closely; in the second half the decoder alone
-    is trained. In each, rates of its own fall after half and after four fifths. 0 for none, as in the paper."""
+    """How many of `epochs`, the last ones, refine the AAE: the game is played by Adam and reconstruction moves the
+    encoder little, so that codes fill the prior closely. Rates of their own fall after half and after four fifths. 0
+    for none, as in the paper."""
+    decoder_epochs: int = 0
+    """Epochs after all others, in which the AAE's decoder alone is trained, by Adam. 0 for none, as in the paper."""
+    code_noise: float = 0.15
+    """Standard deviation of the Gaussian noise on codes in those epochs, as a fraction of `prior_std`: what is decoded
+    between codes becomes smooth. 0 for none."""
     noise_std: float = 0.0
     """Of the Gaussian noise that is added to the networks' inputs while training."""
     batch_norm: Literal["none", "encoder", "autoencoder"] = "none"
@@ -110,10 +119,10 @@ class Config(PaperOptions):
         """Checks what can be checked before anything is loaded; see `Options`."""
         super().check()
         check_count("refine_epochs", self.refine_epochs, 0)
-        if self.refine_epochs >= self.epochs or self.refine_epochs % 2:
-            raise ValueError(
-                f"refine_epochs is {self.refine_epochs}; expected an even number, below the {self.epochs} epochs."
-            )
+        if self.refine_epochs >= self.epochs:
+            raise ValueError(f"refine_epochs is {self.refine_epochs}; expected fewer than the {self.epochs} epochs.")
+        check_count("decoder_epochs", self.decoder_epochs, 0)
+        check_number("code_noise", self.code_noise, "a fraction in [0, 1)", least=0, below=1)
         check_selection("models", self.models)
         check_count("code_size", self.code_size)
         check_number("prior_std", self.prior_std, "a number above 0", above=0)
@@ -126,12 +135,13 @@ class Config(PaperOptions):
         """The AAE's: `optimizers`, and after them those of its refinement."""
         if not self.refine_epochs:
             return self.optimizers()
-        half = self.refine_epochs // 2
-        drops = sorted({half // 2, half * 4 // 5} - {0})
-        game = optimizers.refinement(REFINEMENT, drops=drops, encoder_share=ENCODER_SHARE)
-        decoder = optimizers.refinement(DECODER_ALONE, drops=drops, encoder_share=0.0)
-        refinement = optimizers.followed(game, decoder, epoch=half)
+        drops = sorted({self.refine_epochs // 2, self.refine_epochs * 4 // 5} - {0})
+        refinement = optimizers.refinement(REFINEMENT, drops=drops, encoder_share=ENCODER_SHARE)
         return optimizers.followed(self.optimizers(), refinement, epoch=self.epochs - self.refine_epochs)
+
+    def folder_of(self, name: str) -> str:
+        """In the folder of a seed, that of the model as it is judged."""
+        return AAE_DECODER if name == "aae" and self.decoder_epochs else name
 
     def normalizes(self) -> bool:
         """Whether any network is normalized over the batch."""
@@ -152,14 +162,21 @@ PRESETS = command_line.preset_field(
     {
         "laptop": Config(),
         "smoke": Config(
-            epochs=1, drops=(), width=16, samples=1000, many_samples=2000, out=Path("runs/likelihood_smoke")
+            epochs=1,
+            drops=(),
+            decoder_epochs=1,
+            width=16,
+            samples=1000,
+            many_samples=2000,
+            out=Path("runs/likelihood_smoke"),
         ),
         "best": Config(
             dataset="mnist",
             out=Path("runs/likelihood_best"),
-            epochs=132,
-            drops=(85,),
-            refine_epochs=32,
+            epochs=216,
+            drops=(185,),
+            refine_epochs=16,
+            decoder_epochs=50,
             width=500,
             code_size=6,
             reconstruction_rate=0.05,
@@ -195,6 +212,20 @@ def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
         options, descent = jobs[name]
         model_config = config.model_config(name, dataset, **options)
         trained[name] = training.train_model("likelihood", config, model_config, dataset, name, descent=descent)
+    if config.decoder_epochs and "aae" in trained:
+        options, _ = jobs["aae"]
+        if config.code_noise:
+            options |= {"posterior": "isotropic", "posterior_std": config.code_noise * config.prior_std}
+        trained["aae"] = training.train_decoder(
+            "likelihood",
+            config,
+            config.model_config("aae", dataset, **options),
+            dataset,
+            AAE_DECODER,
+            trained["aae"],
+            epochs=config.decoder_epochs,
+            descent=optimizers.adam({"reconstruction": DECODER_RATE}),
+        )
     return {**trained, **training.train_judge("likelihood", config, dataset)}
 
 
@@ -288,7 +319,7 @@ def draw(folder: Path, config: Config, dataset: Dataset) -> None:
     first = reports.first_seed(folder)
     pairs = []
     for name in config.models:
-        model, params, _ = configs.load(folder / f"seed_{first}" / name)
+        model, params, _ = configs.load(folder / f"seed_{first}" / config.folder_of(name))
         assert model.sample is not None, "all of these models can be sampled"
         samples = np.asarray(jax.jit(model.sample)(params, row_keys(jax.random.key(0), 0, 32), jnp.full(32, -1)))
         neighbors = nearest_images(samples.reshape(32, -1), dataset).reshape(samples.shape)
@@ -296,7 +327,8 @@ def draw(folder: Path, config: Config, dataset: Dataset) -> None:
             pairs += [samples[half], neighbors[half]]
     title = f"{', '.join(config.models)}: samples, and below each its nearest training image"
     figures.sheet_figure(np.stack(pairs), title, folder / "samples.png")
-    panels = {name: ("validation/nll", f"{name}, held-out nll") for name in config.models if name != "gan"}
+    drawn = dict.fromkeys(name for of in config.models if of != "gan" for name in (of, config.folder_of(of)))
+    panels = {name: ("validation/nll", f"{name}, held-out nll") for name in drawn}
     # A run that is judged anew may have had other models before.
     (folder / "curves.png").unlink(missing_ok=True)
     if panels:

@@ -1,7 +1,8 @@
 """What all experiments share: one model trained to a run folder, and what is asked of it afterwards."""
 
 import dataclasses
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from aae_jax import Rows, TrainingConfig, algorithm, build, configs, fit, row_keys, runs, terms
-from aae_jax.adapters import population_moments
+from aae_jax.adapters import decoder_alone, population_moments
 from aae_jax.certificates import certificate
 from aae_jax.checkpoints import best_params
 from aae_jax.configs import ModelConfig
@@ -35,6 +36,7 @@ __all__ = [
     "pictures",
     "splits",
     "train",
+    "train_decoder",
     "train_judge",
     "train_model",
     "validation_error",
@@ -100,6 +102,7 @@ def train(
     labeled: np.ndarray | None = None,
     neighbors: np.ndarray | None = None,
     scores: Scores | None = None,
+    adapt: Callable[[Model], Model] = lambda model: model,
     resume: bool = False,
 ) -> list[tuple[Trained, Params | None] | None]:
     """Trains one model with one or several seeds, or picks up what was trained of it.
@@ -116,13 +119,14 @@ def train(
         labeled: `[S, L]` indices of the training images whose labels may be used, for models that learn from few.
         neighbors: `[N, W]` indices of training images that are like each one, for models that view them.
         scores: what else the log gets after every epoch, from held-out images; with batch norm of their own moments.
+        adapt: what is trained in place of the job's model.
         resume: go on where the folder holds a part of this training.
 
     Returns:
         For each seed the model with the parameters to evaluate it with, and those of its best epoch: with the least
         error of held-out images, or else the least negative log-likelihood. None if it has diverged.
     """
-    model = build(job.model)
+    model = adapt(build(job.model))
     several = isinstance(job.training.seed, tuple)
     label, chosen = (None if part is None else part if several else part[0] for part in (labels, labeled))
     rows = Rows(
@@ -137,7 +141,7 @@ def train(
     steps_per_epoch = len(rows.image) // job.training.batch_size
 
     def make_algorithm(axis_name: str | None) -> Any:
-        sharded = build(job.model, axis_name=axis_name)
+        sharded = adapt(build(job.model, axis_name=axis_name))
         of_phases = optimizers(sharded, steps_per_epoch, job.training.epochs)
         return algorithm(sharded, of_phases, corrupt=corrupt, axis_name=axis_name)
 
@@ -227,12 +231,59 @@ def train_model(
             lines = runs.read_lines(together / "metrics.jsonl")
             of_lines = [{k: v[index] if isinstance(v, list) else v for k, v in line.items()} for line in lines]
             runs.write_lines(folder / "metrics.jsonl", of_lines)
-        if of_seed is not None:
-            (_, last), best = of_seed
-            configs.save(folder, last)
-            if best is not None:
-                configs.save(folder, best, best=True)
+        _save(folder, of_seed)
     return [of_seed and of_seed[0] for of_seed in trained]
+
+
+def train_decoder(
+    experiment: str,
+    config: Options,
+    model_config: ModelConfig,
+    dataset: Dataset,
+    name: str,
+    trained: Sequence[Trained | None],
+    *,
+    epochs: int,
+    descent: OptimizersOf,
+) -> list[Trained | None]:
+    """Trains the decoders of one model further, of each of its seeds, all else fixed: `adapters.decoder_alone`.
+
+    They go on one seed after the other, each in a folder `seed_K/NAME`.
+
+    Args:
+        experiment: see `train_model`.
+        config: see there.
+        model_config: of the model from here on: another posterior may be wanted.
+        dataset: see `train_model`.
+        name: see there.
+        trained: what `train_model` gave.
+        epochs: of these trainings.
+        descent: of reconstruction.
+    """
+    longer = []
+    for index, of_seed in enumerate(trained):
+        if of_seed is None:
+            longer.append(None)
+            continue
+        adapt = functools.partial(decoder_alone, params=of_seed[1])
+        training = dataclasses.replace(config.training(config.all_seeds(), epochs), seed=config.seed + index)
+        job = Job(experiment, config.dataset, model_config, training, config.settings())
+        folder = config.out / f"seed_{index}" / name
+        corrupt, resume = config.corruption(), config.resume
+        (found,) = train(job, dataset, descent, folder, corrupt=corrupt, adapt=adapt, resume=resume)
+        _save(folder, found)
+        longer.append(found and found[0])
+    return longer
+
+
+def _save(folder: Path, of_seed: tuple[Trained, Params | None] | None) -> None:
+    """The parameters of one seed, if it has not diverged: the last ones and those of its best epoch."""
+    if of_seed is None:
+        return
+    (_, last), best = of_seed
+    configs.save(folder, last)
+    if best is not None:
+        configs.save(folder, best, best=True)
 
 
 def _with_moments(model: Model, split: Split, size: int) -> Callable[[Params], Params]:

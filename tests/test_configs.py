@@ -12,9 +12,9 @@ import optax
 import pytest
 
 import aae_jax
-from aae_jax import ModelConfig, adapters, configs, data, models, row_keys, runs
+from aae_jax import ModelConfig, adapters, configs, data, heads, likelihoods, models, networks, priors, row_keys, runs
 from aae_jax.certificates import certificate
-from aae_jax.types import Batch
+from aae_jax.types import Batch, Network
 from experiments import training
 
 SMALL = {"image_shape": (4, 4, 1), "hidden_sizes": (5,), "weight_std": None}
@@ -137,6 +137,54 @@ def test_moments_of_a_decoder_are_of_samples_of_the_posterior():
     np.testing.assert_allclose(found, (kernel**2).sum(0), rtol=0.15)
 
 
+def test_a_decoder_alone_goes_on_from_where_it_was_and_nothing_else_moves():
+    config = ModelConfig("aae", encoder_batch_norm="all", decoder_batch_norm="all", **SMALL)
+    model, params = initial(config)
+    image, keys = jax.random.uniform(jax.random.key(9), (6, 4, 4, 1)), row_keys(jax.random.key(0), 0, 6)
+    batch = Batch(image, image, jnp.full(6, -1))
+    before = adapters.population_moments(model, params, lambda index: batch, 1)
+    alone = adapters.decoder_alone(model, before)
+    trainer = aae_jax.algorithm(alone, {"reconstruction": optax.sgd(0.1)})
+    step, state = jax.jit(trainer.step, donate_argnums=0), trainer.init(jax.random.key(1))
+    chex.assert_trees_all_equal(state.params["decoder"], params["decoder"])
+    state, first = step(state, keys, batch)
+    for _ in range(3):
+        state, last = step(state, keys, batch)
+    assert float(last["reconstruction/loss"]) < float(first["reconstruction/loss"])
+    # The parameters that it began with are still there, though the state was donated.
+    for name in ("encoder", "discriminator"):
+        chex.assert_trees_all_equal(state.params[name], before[name])
+    after = adapters.population_moments(alone, state.params, lambda index: batch, 1)
+    chex.assert_trees_all_equal_shapes(after, before)
+    chex.assert_trees_all_equal(after["encoder"], before["encoder"])
+    assert not np.allclose(*(jax.tree.leaves(of["decoder"]["moments"])[0] for of in (after, before)))
+
+
+def test_a_decoder_alone_learns_the_mean_of_what_noise_on_its_codes_mixes():
+    # Images of ±1 that are codes themselves, a decoder that multiplies by w, and noise of variance v: of all w, the
+    # squared error of w (z + noise) is least for 1 / (1 + v).
+    encoder = Network(lambda key: {}, lambda variables, image: image)
+    decoder = Network(lambda key: {"w": jnp.ones(())}, lambda variables, code: variables["w"] * code)
+    judge = networks.mlp([1], (), 1)
+    model = models.aae(
+        *(encoder, decoder, judge),
+        prior=priors.gaussian(1),
+        likelihood=likelihoods.half_squared_error(lambda raw: raw),
+        head=heads.isotropic(1, 2.0),
+    )
+    start = {name: network.init(jax.random.key(0)) for name, network in model.networks.items()}
+    trainer = aae_jax.algorithm(adapters.decoder_alone(model, start), {"reconstruction": optax.sgd(0.1)})
+    image = jnp.tile(jnp.array([[1.0], [-1.0]]), (2000, 1))
+    batch, step, state = (
+        Batch(image, image, jnp.full(4000, -1)),
+        jax.jit(trainer.step),
+        trainer.init(jax.random.key(0)),
+    )
+    for index in range(20):
+        state, _ = step(state, row_keys(jax.random.key(0), index, 4000), batch)
+    assert abs(float(state.params["decoder"]["w"]) - 1 / (1 + 2.0**2)) < 0.02
+
+
 def test_a_normalized_generator_samples_each_image_by_itself():
     config = ModelConfig("gan", decoder_batch_norm="hidden", **SMALL)
     model, params = initial(config)
@@ -224,7 +272,8 @@ OPTIONS = [
     ("vae", {}, {"prior": "gaussian_mixture", "likelihood": "half_squared_error", "network": "convolutional"}),
     ("ae", {"likelihood": "gaussian"}, {"likelihood_std": 0.5}),
     ("ae", {"likelihood": "gaussian", "shift": (0.0,), "scale": (1.0,)}, {"shift": (1.0,), "scale": (2.0,)}),
-    ("aae", {"posterior": "universal"}, {"posterior": "gaussian", "noise_size": 3}),
+    ("aae", {"posterior": "universal"}, {"posterior": "deterministic", "noise_size": 3}),
+    ("aae", {"posterior": "isotropic", "posterior_std": 0.25}, {"posterior_std": 0.5}),
     (
         *("label_conditioned_aae", {"num_classes": 3, "prior": "swiss_roll"}),
         {"num_classes": 4, "prior": "gaussian_mixture", "instance_noise_std": 0.5},
@@ -318,6 +367,11 @@ def test_the_generator_minimizes_the_loss_that_is_named(variant, num_games, name
         ({"variant": "clustering_aae", "num_clusters": 3, "view_stretch": 1.0}, r"expected a fraction in \[0, 1\)"),
         ({"variant": "clustering_aae", "num_clusters": 3, "view_amount": 1.0, "image_shape": (4,)}, "a table's"),
         ({"variant": "supervised_aae", "num_classes": 3, "posterior": "gaussian"}, "for the variant aae, not superv"),
+        ({"variant": "aae", "posterior": "isotropic"}, "posterior_std is 0 and the posterior isotropic"),
+        (
+            {"variant": "aae", "posterior_std": 0.5},
+            "posterior_std is 0.5, and does nothing where posterior is 'determ",
+        ),
         (
             {"variant": "aae", "noise_size": 3},
             "noise_size is 3, and does nothing.*expected 10, or posterior to be univ",

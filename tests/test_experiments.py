@@ -185,24 +185,23 @@ def test_one_training_is_followed_by_another_that_begins_there():
     np.testing.assert_allclose(found["generator"], np.stack([game, game], 1), rtol=1e-5)
 
 
-def test_refinement_ends_with_a_decoder_alone():
-    config = likelihood.Config(epochs=12, drops=(1,), refine_epochs=10)
+def test_refinement_follows_the_papers_descent():
+    config = likelihood.Config(epochs=7, drops=(1,), refine_epochs=5)
     phases = [Phase(name, (), lambda params, keys, batch: None) for name in likelihood.REFINEMENT]
-    found = {name: moves(of, 12) for name, of in config.refined()(Model({}, tuple(phases)), 1, 12).items()}
-    # Two epochs of descent, then twice five that fall after half and after four fifths, rounded down.
-    falls, none = np.array([1, 1, 0.1, 0.1, 0.01]), np.zeros(5)
+    found = {name: moves(of, 7) for name, of in config.refined()(Model({}, tuple(phases)), 1, 7).items()}
+    # Two epochs of descent, then five whose rates fall after half and after four fifths, rounded down.
+    falls = np.array([1, 1, 0.1, 0.1, 0.01])
     before = {
         name: config.rates()[name] * np.array([1, 0.1 * (1 + of)])
         for name, of in optimizers.MOMENTA.items()
         if name in found
     }
-    sums, share = falls * np.cumsum(0.9 ** np.arange(5)), likelihood.ENCODER_SHARE
-    game, decoder = (rates["reconstruction"] * sums for rates in (likelihood.REFINEMENT, likelihood.DECODER_ALONE))
-    of_networks = [[*before["reconstruction"], *share * game, *none], [*before["reconstruction"], *game, *decoder]]
+    decoder = likelihood.REFINEMENT["reconstruction"] * falls * np.cumsum(0.9 ** np.arange(5))
+    of_networks = [[*before["reconstruction"], *share * decoder] for share in (likelihood.ENCODER_SHARE, 1)]
     np.testing.assert_allclose(found["reconstruction"], np.transpose(of_networks), rtol=1e-5)
     for name in ("discriminator", "generator"):
         # Adam's step of a gradient that stays the same is the rate.
-        of_game = [*before[name], *likelihood.REFINEMENT[name] * falls, *none]
+        of_game = [*before[name], *likelihood.REFINEMENT[name] * falls]
         np.testing.assert_allclose(found[name], np.transpose([of_game] * 2), rtol=1e-5)
 
 

@@ -1,6 +1,7 @@
 """Heads: what a code is, what its noise is, and what the Gaussian head is charged."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from jax.test_util import check_grads
 from aae_jax import heads, priors
 from aae_jax.types import Prior
 
-FACTORIES = [heads.deterministic, heads.gaussian, heads.categorical]
+FACTORIES = [heads.deterministic, heads.gaussian, partial(heads.isotropic, std=0.5), heads.categorical]
 
 KEYS = jax.random.split(jax.random.key(0), 100_000)
 
@@ -53,6 +54,24 @@ def test_gaussian_head_is_reparametrized():
     np.testing.assert_allclose(jacobian[:, 2:], np.diag(0.5 * (code - [1, -3])), rtol=1e-5, atol=1e-7)
     # Nothing is left of the noise where the variance vanishes.
     np.testing.assert_array_equal(sample(KEYS[0], jnp.array([1.0, -3.0, -1e4, -1e4])), [1, -3])
+
+
+def test_isotropic_head_is_the_gaussian_one_of_that_standard_deviation():
+    isotropic, mean = heads.isotropic(2, 0.25), jnp.array([1.0, -3.0])
+    assert isotropic.size == 2
+    np.testing.assert_array_equal(isotropic.mean(mean), mean)
+    raw = jnp.array([*mean, *2 * [2 * math.log(0.25)]])
+    for key in KEYS[:3]:
+        np.testing.assert_allclose(isotropic.sample(key, mean), heads.gaussian(2).sample(key, raw), rtol=1e-6)
+
+
+def test_isotropic_head_takes_a_standard_deviation_that_is_traced():
+    def code(std):
+        return heads.isotropic(2, std).sample(KEYS[0], jnp.zeros(2))
+
+    noise = code(1.0)
+    np.testing.assert_allclose(jax.vmap(code)(jnp.array([0.5, 2.0])), [0.5 * noise, 2 * noise], rtol=1e-6)
+    np.testing.assert_allclose(jax.jacobian(code)(0.5), noise, rtol=1e-6)
 
 
 @pytest.mark.parametrize("factory", FACTORIES)

@@ -37,6 +37,8 @@ EFFECTS = {
     "plain_epochs": (2, {"epochs", "rate of classification"}),
     "generator_rate": (0.02, {"rate of generator"}),
     "refine_epochs": (2, {"rate of reconstruction", "rate of discriminator", "rate of generator"}, {"epochs": 3}),
+    "decoder_epochs": (2, {"epochs", "rate of reconstruction"}, {"decoder_epochs": 1}),
+    "code_noise": (0.1, {"posterior_std"}, {"decoder_epochs": 1}),
     "batch_size": (20, {"batch_size"}),
     "checkpoint_epochs": (7, {"checkpoint_epochs"}),
     "devices": (1, {"num_devices"}),
@@ -98,10 +100,13 @@ def asked_for(tmp_path, monkeypatch):
         config = module.Config(dataset=str(tmp_path / "few.npz"), out=tmp_path / "run", **chosen)
         found, dataset = defaultdict(dict), config.load()
 
-        def train(job, dataset, optimizers, folder, *, corrupt, labels, labeled, neighbors, **_):
+        def train(
+            job, dataset, optimizers, folder, *, corrupt, labels=None, labeled=None, neighbors=None, adapt=None, **_
+        ):
+            model = build(job.model) if adapt is None else adapt(build(job.model))
             parts = {**dataclasses.asdict(job.model), **dataclasses.asdict(job.training)}
             parts["input"] = np.asarray(corrupt(jax.random.key(0), jnp.ones((6, 5, 1)))).tolist()
-            for phase, optimizer in optimizers(build(job.model), 1, job.training.epochs).items():
+            for phase, optimizer in optimizers(model, 1, job.training.epochs).items():
                 parts[f"rate of {phase}"] = moves(optimizer, job.training.epochs, ["encoder"]).tolist()
             rows = {"labels": labels, "labeled": labeled, "neighbors": neighbors}
             parts |= {name: part.tolist() for name, part in rows.items() if part is not None}
@@ -110,9 +115,10 @@ def asked_for(tmp_path, monkeypatch):
             if len(job.training.seeds) > 1:
                 folder.mkdir(parents=True, exist_ok=True)
                 runs.write_lines(folder / "metrics.jsonl", [])
-            return [None] * len(job.training.seeds)
+            return [((model, {name: {} for name in model.networks}), None)] * len(job.training.seeds)
 
         monkeypatch.setattr(training, "train", train)
+        monkeypatch.setattr(training, "_save", lambda folder, of_seed: None)
         module._train(config, dataset)
         return found, dataset
 

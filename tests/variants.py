@@ -41,6 +41,7 @@ VARIANTS = {
     "gan": from_config("gan", generator_loss="minimax"),
     "gan, noise, batch norm": from_config("gan", decoder_batch_norm="hidden", instance_noise_std=0.5),
     "aae": from_config("aae", prior="swiss_roll", likelihood="half_squared_error"),
+    "aae, isotropic posterior": from_config("aae", prior="gaussian_mixture", posterior="isotropic", posterior_std=0.2),
     "aae, universal posterior": from_config("aae", prior="uniform_box", posterior="universal"),
     "aae, convolutions, batch norm": convolutional_aae,
     "label_conditioned_aae, noise": from_config("label_conditioned_aae", prior="swiss_roll", instance_noise_std=0.3),

@@ -155,5 +155,7 @@ def _posterior(config: ModelConfig, size: int) -> tuple[Head, int]:
             return heads.deterministic(size), 0
         case "gaussian":
             return heads.gaussian(size), 0
+        case "isotropic":
+            return heads.isotropic(size, config.posterior_std), 0
         case "universal":
             return heads.deterministic(size), config.noise_size

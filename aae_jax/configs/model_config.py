@@ -33,6 +33,7 @@ _HAS_NO_LIKELIHOOD = ("classifier",)
 _READ_BY = {
     "prior_std": ("prior", ("gaussian",)),
     "eta": ("variant", ("dimension_reduction_aae", "semi_supervised_dimension_reduction_aae")),
+    "posterior_std": ("posterior", ("isotropic",)),
     "noise_size": ("posterior", ("universal",)),
     "likelihood_std": ("likelihood", ("gaussian",)),
 }
@@ -64,8 +65,11 @@ class ModelConfig:
     eta: float = 4.0
     """The distance below which the cluster heads of dimension reduction repel each other. They start about
     as far from each other: two in one place would never part, and images find no way to one that is far."""
-    posterior: Literal["deterministic", "gaussian", "universal"] = "deterministic"
-    """The AAE's q(z given x): a point, a Gaussian, or any distribution by noise as an input of the encoder."""
+    posterior: Literal["deterministic", "gaussian", "isotropic", "universal"] = "deterministic"
+    """The AAE's q(z given x): a point, a Gaussian, one of a standard deviation that is given, or any distribution by
+    noise as an input of the encoder."""
+    posterior_std: float = 0.0
+    """Standard deviation of the isotropic posterior, in the code's units; 0 for all other ones."""
     noise_size: int = 10
     """Numbers of noise that the universal approximator reads."""
     instance_noise_std: float = 0.0
@@ -126,7 +130,8 @@ class ModelConfig:
             check_count(name, getattr(self, name), least)
         for name in ("prior_std", "likelihood_std", "eta"):
             check_number(name, getattr(self, name), "a number above 0", above=0)
-        check_number("instance_noise_std", self.instance_noise_std, "a number ≥ 0", least=0)
+        for name in ("instance_noise_std", "posterior_std"):
+            check_number(name, getattr(self, name), "a number ≥ 0", least=0)
         if self.instance_noise_std and self.variant not in _HAS_NOISY_GAME:
             raise ValueError(
                 f"instance_noise_std is {self.instance_noise_std} and the variant {self.variant}; expected 0, or one "
@@ -222,6 +227,8 @@ class ModelConfig:
             )
         if self.variant != "aae" and self.posterior != "deterministic":
             raise ValueError(f"The posterior {self.posterior} can be chosen for the variant aae, not {self.variant}.")
+        if self.posterior == "isotropic" and not self.posterior_std:
+            raise ValueError("posterior_std is 0 and the posterior isotropic; expected a number above 0.")
 
     def _check_read(self) -> None:
         for name, (other, values) in _READ_BY.items():

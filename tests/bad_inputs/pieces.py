@@ -276,6 +276,7 @@ HEAD_CASES = [
     for name, factory in (
         ("deterministic", heads.deterministic),
         ("gaussian", heads.gaussian),
+        ("isotropic", functools.partial(heads.isotropic, std=0.5)),
         ("categorical", heads.categorical),
     )
     for case in [
@@ -309,6 +310,10 @@ HEAD_CASES += [
             "even": (lambda: heads.mean_and_log_variance(THREE), "raw has shape (3,)", "even last axis"),
             "an axis": (lambda: heads.mean_and_log_variance(jnp.zeros(())), "raw has shape ()", "even last axis"),
         },
+    ),
+    *cases(
+        "heads.isotropic",
+        {"std > 0": (lambda: heads.isotropic(2, 0.0), "std is 0.0", "a number above 0")},
     ),
     *cases(
         "heads.posterior_kl",
@@ -1185,6 +1190,22 @@ MODEL_CASES = [
                 lambda: adapters.population_moments(None, {}, lambda index: BATCH, 1),
                 "model is None",
                 "expected a Model",
+            ),
+        },
+    ),
+    *cases(
+        "adapters.decoder_alone",
+        {
+            "a model": (lambda: adapters.decoder_alone(None, {}), "model is None", "expected a Model"),
+            "a decoder": (
+                lambda: adapters.decoder_alone(AE._replace(phases=()), params(AE)),
+                "networks are ['decoder', 'encoder'] and its phases []",
+                "expected a decoder",
+            ),
+            "all networks": (
+                lambda: adapters.decoder_alone(AE, {"decoder": {}}),
+                "params has ['decoder']",
+                "['encoder'] is missing",
             ),
         },
     ),
