@@ -138,6 +138,13 @@ def fit(
         told_to_stop = stack.enter_context(interrupts.deferred())
         on = "" if layout.num_devices == 1 else f" on {layout.num_devices} devices"
         bar = stack.enter_context(progress(folder.name + on, done, num_steps))
+
+        def save(step: int, state: TrainState, sums: Sums) -> None:
+            if keeper is not None:
+                # What a checkpoint takes for the best so far has to be there before it is.
+                keeper.finish()
+            saved.save(step, (state, sums))
+
         last_saved, chunk_steps = time.perf_counter(), 1
         for epoch in range(done // steps_per_epoch, config.epochs):
             started = time.perf_counter()
@@ -161,7 +168,7 @@ def fit(
                     is_late = int((time.perf_counter() - last_saved) / 60 > config.checkpoint_minutes)
                     chunk_steps, number, is_late = hosts.agreed(chunk_steps, told_to_stop(), is_late)
                     if done < last and (number or is_late):
-                        saved.save(done, (state, sums))
+                        save(done, state, sums)
                         last_saved = time.perf_counter()
                         if number:
                             saved.finish()
@@ -182,10 +189,7 @@ def fit(
             runs.add_line(log, {"epoch": epoch + 1, "step": done, **line, "seconds": seconds})
             (number,) = hosts.agreed(told_to_stop())
             if number or (epoch + 1) % config.checkpoint_epochs == 0 or done == num_steps:
-                if keeper is not None:
-                    # What a checkpoint takes for the best so far has to be there before it is.
-                    keeper.finish()
-                saved.save(done, (state, sums))
+                save(done, state, sums)
                 last_saved = time.perf_counter()
             if number:
                 saved.finish()

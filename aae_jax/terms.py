@@ -2,9 +2,12 @@
 
 import dataclasses
 import math
+import zlib
 from numbers import Integral
 from pathlib import Path
 from typing import get_args
+
+import numpy as np
 
 from aae_jax import parallel, runs
 from aae_jax.checks import check_choice, check_count, check_instance, check_number
@@ -74,7 +77,9 @@ def check(rows: Rows, config: TrainingConfig) -> parallel.Layout:
     num_seeds = len(config.seeds) if isinstance(config.seed, tuple) else 0
     check_training_set(rows, num_seeds, in_memory=not is_streamed(rows, config.stream))
     if config.batch_size > len(rows.image):
-        raise ValueError(f"A batch of {config.batch_size} is larger than the training set of {len(rows.image)} rows.")
+        raise ValueError(
+            f"batch_size is {config.batch_size}, and the training set has {len(rows.image)} rows; expected no more."
+        )
     if num_seeds and is_streamed(rows, config.stream):
         raise ValueError(
             f"{num_seeds} seeds together would each read other images of a set that is streamed; train them "
@@ -98,7 +103,10 @@ def begin(folder: Path, rows: Rows, config: TrainingConfig, best: str | None, *,
         ValueError: if it has begun and is not to go on, or not on these terms.
     """
     path = folder / "terms.json"
-    terms = {"seed": config.seed, "batch_size": config.batch_size, "rows": len(rows.image), "best": best}
+    terms = {
+        **{"seed": config.seed, "batch_size": config.batch_size, "rows": len(rows.image), "best": best},
+        "checksum": _checksum(rows),
+    }
     if not begun:
         runs.write_json(path, terms)
     elif not resume:
@@ -106,4 +114,16 @@ def begin(folder: Path, rows: Rows, config: TrainingConfig, best: str | None, *,
             f"A run has begun in {folder}: resume it (resume=True, --resume), or choose another folder (--out)."
         )
     else:
-        runs.check_config(path, terms, resume=True)
+        # Runs of older code have no checksum.
+        known = runs.read_json(path)
+        runs.check_config(path, {name: term for name, term in terms.items() if name in known}, resume=True)
+
+
+def _checksum(rows: Rows) -> int:
+    """Of all labels and of a thousand images, from first to last: other data are told, and huge ones not read."""
+    step = max(1, len(rows.image) // 1000)
+    parts = (rows.image[::step], rows.label, rows.labeled, rows.neighbors)
+    checksum = 0
+    for part in (part for part in parts if part is not None):
+        checksum = zlib.crc32(np.ascontiguousarray(part).tobytes(), checksum)
+    return checksum

@@ -32,7 +32,7 @@ from aae_jax import (
     networks,
     row_keys,
 )
-from aae_jax.checkpoints import best_params
+from aae_jax.checkpoints import Checkpoints, best_params
 from aae_jax.types import Model, Phase
 
 CONFIG = ModelConfig("vae", (28, 28, 1), hidden_sizes=(8,), weight_std=None)
@@ -498,6 +498,45 @@ def test_the_parameters_of_the_best_epoch_are_kept(rows, tmp_path):
         fit(make_vae, rows, ONE_DEVICE, tmp_path / "other", evaluate=evaluate, best="awya")
 
 
+def test_the_best_parameters_are_whole_before_a_checkpoint_that_counts_on_them(rows, tmp_path, monkeypatch):
+    calls = []
+
+    def noting(name, method):
+        def noted(self, *arguments):
+            calls.append((self._manager.directory.name, name))
+            return method(self, *arguments)
+
+        return noted
+
+    for name in ("add", "save", "finish"):
+        monkeypatch.setattr(Checkpoints, name, noting(name, getattr(Checkpoints, name)))
+    # A checkpoint after every chunk of steps, the first of which is a single one.
+    terms = dataclasses.replace(ONE_DEVICE, checkpoint_minutes=1e-9)
+    fit(make_vae, rows, terms, tmp_path, best="reconstruction/loss")
+    saves = [index for index, call in enumerate(calls) if call == ("checkpoints", "save")]
+    added = [index for index, call in enumerate(calls) if call == ("best", "add")]
+    assert len(saves) > 3 and added and added[0] < saves[-1]
+    for save in saves:
+        before = [name for folder, name in calls[:save] if folder == "best"]
+        assert not before or before[-1] == "finish"
+
+
+def test_a_run_does_not_go_on_with_other_data(rows, tmp_path):
+    fit(make_vae, rows, ONE_DEVICE, tmp_path)
+    longer = dataclasses.replace(ONE_DEVICE, epochs=4)
+    image, label = rows.image.copy(), rows.label.copy()
+    image[129, 0, 0], label[64] = 255, (label[64] + 1) % 10
+    for other in (rows._replace(image=image), rows._replace(label=label)):
+        with pytest.raises(ValueError, match="started with other settings: checksum was"):
+            fit(make_vae, other, longer, tmp_path, resume=True)
+    # Of older code nothing is known.
+    terms = json.loads((tmp_path / "terms.json").read_text())
+    del terms["checksum"]
+    (tmp_path / "terms.json").write_text(json.dumps(terms))
+    fit(make_vae, rows._replace(image=jnp.asarray(rows.image)), longer, tmp_path, resume=True)
+    assert len(log_of(tmp_path)) == 4
+
+
 def test_bytes_become_fractions_and_floats_stay():
     image = np.array([[0], [51], [255]], np.uint8)
     batch = epoch.batch_of(Rows(jnp.asarray(image), jnp.arange(3)), jnp.array([2, 1]))
@@ -530,7 +569,7 @@ def test_each_row_has_one_of_its_neighbors_beside_it():
         ({"epochs": 1, "batch_size": 0}, "batch_size is 0"),
         ({"epochs": 1, "checkpoint_epochs": -1}, "checkpoint_epochs is -1"),
         ({"epochs": 1, "seed": -1}, "seed is -1"),
-        ({"epochs": 1, "batch_size": 131}, "131 is larger than the training set of 130 rows"),
+        ({"epochs": 1, "batch_size": 131}, "batch_size is 131, and the training set has 130 rows"),
         ({"epochs": 1, "batch_size": 10, "num_devices": 4}, "nearest sizes that can are 8 and 12"),
         ({"epochs": 1, "num_devices": 64}, "64 devices were asked for; this machine has 4"),
     ],

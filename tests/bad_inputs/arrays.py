@@ -286,15 +286,6 @@ DATA_CASES = [
         error=FileNotFoundError,
     ),
     *cases(
-        "data.check_batch_size",
-        {
-            "a data set": (lambda: data.check_batch_size(BYTES, 10), "dataset is", "expected a Dataset"),
-            "fits": (lambda: data.check_batch_size(DATASET, 51), "batch size 51", "from 1 to 50"),
-            ">= 1": (lambda: data.check_batch_size(DATASET, 0), "batch size 0", "from 1 to 50"),
-            "whole": (lambda: data.check_batch_size(DATASET, "10"), "batch size '10'", "from 1 to 50"),
-        },
-    ),
-    *cases(
         "data.standardized",
         {
             "a data set": (lambda: data.standardized(BYTES), "dataset is", "expected a Dataset"),
@@ -1199,8 +1190,8 @@ TRAINING_CASES = [
             ),
             "a batch": (
                 lambda: terms.check(SET, TrainingConfig(epochs=1, batch_size=51)),
-                "batch of 51",
-                "training set of 50",
+                "batch_size is 51",
+                "training set has 50 rows",
             ),
             "devices that divide": (
                 lambda: terms.check(SET, TrainingConfig(epochs=1, batch_size=10, num_devices=4)),
