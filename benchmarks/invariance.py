@@ -120,7 +120,8 @@ def _by_processes(ways: dict[str, dict[str, Any]]) -> dict[int, dict[str, dict[s
 def _trained(job: dict[str, Any], kept: Path | None) -> dict[str, np.ndarray]:
     """The parameters of the seed that is compared, by way, from a process of its own or several.
 
-    They are kept in a folder, where there is one, and found there by a later run of the same code.
+    They are kept in a folder of the commit's name, where there is one and the code is still that one, and found there
+    by a later run of it.
     """
     name = "_".join([job["precision"], job["variant"], str(job["processes"]), *job["ways"]]).replace(" ", "-")
     if kept is not None and (kept / f"{name}.npz").exists():
@@ -147,7 +148,8 @@ def _trained(job: dict[str, Any], kept: Path | None) -> dict[str, np.ndarray]:
             raise RuntimeError("\n".join([f"{job} failed:", *ends]))
         trained = _arrays(path)
     compared = {way: trained[way][terms["seeds"].index(SEED)] for way, terms in job["ways"].items()}
-    if kept is not None:
+    code = runs.provenance()
+    if kept is not None and (code["dirty"], code["commit"]) == (False, kept.name):
         runs.make_folder(kept)
         np.savez(kept / f"unfinished_{name}.npz", **compared)
         (kept / f"unfinished_{name}.npz").replace(kept / f"{name}.npz")

@@ -94,6 +94,9 @@ def run(
     with runs.lock(config.out):
         started = time.time()
         results = measure(config)
+        if runs.provenance() != provenance:
+            # Processes that a benchmark starts read the code anew.
+            provenance["dirty"] = True
         runs.write_json(
             path,
             {

@@ -48,7 +48,7 @@ def main(config: Config) -> None:
 
 
 def recorded(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """What is recorded, by the name of its benchmark, at the paper's width; trials by the preset smoke are not shown.
+    """What is recorded, by the name of its benchmark, at the paper's width, in float32, and not by the preset smoke.
 
     Args:
         folder: of the JSON files.
@@ -56,7 +56,9 @@ def recorded(folder: Path) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(folder.glob("*.json")):
         one = runs.read_json(path)
-        if one["config"]["preset"] != "smoke" and one["config"].get("width", 1000) == 1000:
+        # In older records the precision of JAX, "highest", stands for float32.
+        in_float32 = one["config"].get("precision", "float32") in ("float32", "highest")
+        if one["config"]["preset"] != "smoke" and one["config"].get("width", 1000) == 1000 and in_float32:
             found.setdefault(one["benchmark"], []).append(one)
     return found
 
@@ -184,7 +186,9 @@ def _parzen(one: Mapping[str, Any]) -> Cells:
 
 def _largest_difference(precision: str) -> Callable[[Mapping[str, Any]], str]:
     def cell(results: Mapping[str, Any]) -> str:
-        found = results["differences"][precision]
+        found = results["differences"].get(precision)
+        if not found:
+            return NOT_MEASURED
         largest = max(difference for of_ways in found.values() for difference in of_ways.values())
         return f"**{largest:.1e}** of the largest at most, {len(found)} variants"
 
