@@ -15,7 +15,7 @@ from aae_jax.evaluation import map_rows
 from aae_jax.progress import progress
 from experiments import optimizers
 from experiments.optimizers import OptimizersOf
-from experiments.options import CLASSIFICATION_RATE, PaperOptions
+from experiments.options import PaperOptions
 
 __all__ = ["ALIKE", "PLAINLY", "CategoryOptions", "ClassificationOptions"]
 
@@ -145,7 +145,7 @@ class CategoryOptions(PaperOptions):
 class ClassificationOptions(CategoryOptions):
     """Options of the experiments whose models learn classes."""
 
-    classification_rate: float = CLASSIFICATION_RATE
+    classification_rate: float = 0.1
     """First learning rate of the classification phase; momentum 0.9."""
 
     def rates(self) -> dict[str, float]:

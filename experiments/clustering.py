@@ -117,7 +117,7 @@ def _model_config(config: Config, dataset: Dataset) -> configs.ModelConfig:
 
 
 def _train(config: Config, dataset: Dataset) -> dict[str, list[training.Trained | None]]:
-    scores = training.head_rule_error if dataset.num_classes else None
+    scores = training.validation_cluster_error if dataset.num_classes else None
     options = {"neighbors": config.similar_images(dataset), "scores": scores}
     return {AAE: training.train_model("clustering", config, _model_config(config, dataset), dataset, AAE, **options)}
 

@@ -168,7 +168,7 @@ def _train(config: Config, dataset: Dataset) -> dict[str, list[training.Trained 
     neighbors = config.similar_images(dataset)
 
     def of_panel(panel: str, model_config: ModelConfig, labeled: np.ndarray | None) -> list[training.Trained | None]:
-        scores = training.head_rule_error if labeled is None else training.validation_error
+        scores = training.validation_cluster_error if labeled is None else training.validation_error
         options = {"labeled": labeled, "neighbors": neighbors, "scores": scores}
         return training.train_model("dimension_reduction", config, model_config, dataset, panel, **options)
 

@@ -27,8 +27,8 @@ import numpy as np
 
 from aae_jax import configs, corruption, derive, priors, row_keys
 from aae_jax.checks import check_number
-from aae_jax.data import Dataset, labeled_subset
-from aae_jax.evaluation import error_rate, nearest_label, num_cells_for, prior_match
+from aae_jax.data import Dataset, Split, labeled_subset
+from aae_jax.evaluation import FEWEST_CODES, error_rate, nearest_label, num_cells_for, prior_match
 from aae_jax.types import Corruption, Prior
 from experiments import command_line, reports, training
 from experiments.optimizers import OptimizersOf, adam
@@ -161,16 +161,26 @@ def _judge(
     config: Config, dataset: Dataset, index: int, trained: dict[str, training.Trained]
 ) -> tuple[reports.Metrics, reports.Evidence]:
     """The priors of one seed: their measures, and the codes of test images."""
-    seed = config.seed + index
-    key = derive(jax.random.key(seed), "evaluation of the test set")
+    key = derive(jax.random.key(config.seed + index), "evaluation of the test set")
+    metrics, evidence = _of_split(config, dataset, dataset.test, trained, key)
+    if len(dataset.validation.image) >= FEWEST_CODES:
+        # What choices are made by.
+        of_validation, _ = _of_split(config, dataset, dataset.validation, trained, derive(key, "validation"))
+        metrics |= {f"validation/{name}": value for name, value in of_validation.items()}
+    return metrics, evidence
+
+
+def _of_split(
+    config: Config, dataset: Dataset, split: Split, trained: dict[str, training.Trained], key: jax.Array
+) -> tuple[reports.Metrics, reports.Evidence]:
     metrics: reports.Metrics = {}
-    evidence = {"label": dataset.test.label.astype(np.int16), "num_classes": np.array(dataset.num_classes)}
-    test = training.held_out(dataset.test)
+    evidence = {"label": split.label.astype(np.int16), "num_classes": np.array(dataset.num_classes)}
+    batch = training.held_out(split)
     for name, (model, params) in trained.items():
         model_config = _model_config(config, dataset, name)
-        prior, codes = configs.build_prior(model_config), training.encoded(model, params, dataset.test)["style"]
+        prior, codes = configs.build_prior(model_config), training.encoded(model, params, split)["style"]
         found = prior_match(derive(key, "prior match"), codes, lambda key, p=prior: p.sample(key, jnp.int32(-1)))
-        found["nll"] = training.mean_nll(model, params, {"style": codes}, test)
+        found["nll"] = training.mean_nll(model, params, {"style": codes}, batch)
         metrics |= {f"{name}/{metric}": value for metric, value in found.items()}
         evidence[name] = codes
     return metrics | measure(evidence), evidence

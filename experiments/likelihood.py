@@ -96,7 +96,7 @@ class Config(PaperOptions):
     for none, as in the paper."""
     decoder_epochs: int = 0
     """Epochs after all others, in which the AAE's decoder alone is trained, by Adam. 0 for none, as in the paper."""
-    code_noise: float = 0.15
+    code_noise: float = 0.0
     """Standard deviation of the Gaussian noise on codes in those epochs, as a fraction of `prior_std`: what is decoded
     between codes becomes smooth. 0 for none."""
     noise_std: float = 0.0
@@ -165,6 +165,7 @@ PRESETS = command_line.preset_field(
             epochs=1,
             drops=(),
             decoder_epochs=1,
+            code_noise=0.15,
             width=16,
             samples=1000,
             many_samples=2000,
@@ -177,6 +178,7 @@ PRESETS = command_line.preset_field(
             drops=(185,),
             refine_epochs=16,
             decoder_epochs=50,
+            code_noise=0.15,
             width=500,
             code_size=6,
             reconstruction_rate=0.05,
@@ -242,10 +244,10 @@ def _judge(
     metrics, evidence = _measures(judge, "real", dataset, validation[:count], test[:count]), {}
     flat_validation, flat_test = (images.reshape(len(images), -1) for images in (validation, test))
 
-    def by_sigma(samples: np.ndarray, sigmas: np.ndarray) -> tuple[float, jax.Array]:
-        """The best sigma for validation images, and of every test image its log-likelihood."""
-        sigma, _ = choose_sigma(samples, flat_validation, sigmas)
-        return sigma, parzen_log_likelihood(samples, flat_test, np.array([sigma]))
+    def by_sigma(samples: np.ndarray, sigmas: np.ndarray) -> tuple[float, float, jax.Array]:
+        """The best sigma for validation images, what they have by it, and of every test image its log-likelihood."""
+        sigma, means = choose_sigma(samples, flat_validation, sigmas)
+        return sigma, float(means.max()), parzen_log_likelihood(samples, flat_test, np.array([sigma]))
 
     for name, (model, params) in trained.items():
         sample_block = sampler(model, params, dataset, derive(key, name))
@@ -259,11 +261,12 @@ def _judge(
             values["of_codes/"] = by_sigma(decoded, PROTOCOL_SIGMAS)
         if config.many_samples:
             stream = functools.partial(streamed_log_likelihood, sample_block, num_blocks=config.many_samples // BLOCK)
-            of_validation = np.asarray(stream(flat_validation[:BLOCK], PROTOCOL_SIGMAS), np.float64)
-            many_sigma = float(PROTOCOL_SIGMAS[of_validation.mean(1).argmax()])
-            values["many/"] = (many_sigma, stream(flat_test, np.array([many_sigma])))
-        for prefix, (width, of_images) in values.items():
+            means = np.asarray(stream(flat_validation[:BLOCK], PROTOCOL_SIGMAS), np.float64).mean(1)
+            many_sigma = float(PROTOCOL_SIGMAS[means.argmax()])
+            values["many/"] = (many_sigma, float(means.max()), stream(flat_test, np.array([many_sigma])))
+        for prefix, (width, of_validation, of_images) in values.items():
             metrics[f"{name}/{prefix}sigma"] = width
+            metrics[f"validation/{name}/{prefix}log_likelihood"] = of_validation
             evidence[f"{name}/{prefix}log_likelihood"] = np.asarray(of_images[0], np.float32)
     return metrics | measure(evidence), evidence
 

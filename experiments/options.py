@@ -15,7 +15,6 @@ from experiments.optimizers import OptimizersOf
 
 __all__ = [
     "APART",
-    "CLASSIFICATION_RATE",
     "GAME",
     "Options",
     "PaperOptions",
@@ -24,8 +23,6 @@ __all__ = [
     "check_selection",
 ]
 
-CLASSIFICATION_RATE = 0.1
-"""First learning rate of the classification phase, unless an option says otherwise."""
 GAME = ("discriminator", "generator")
 """The phases of the game, which have one rate."""
 APART = (
@@ -166,7 +163,6 @@ class Options:
         Raises:
             ValueError: if the data do not go with the options.
         """
-        data.check_batch_size(dataset, self.batch_size)
         terms.check(Rows(dataset.train.image, dataset.train.label), self.training(self.all_seeds()))
         if len(dataset.validation.image) < 2:
             raise ValueError(
@@ -274,9 +270,7 @@ class PaperOptions(Options):
 
     def rates(self) -> dict[str, float]:
         """The first learning rates by phase."""
-        games = dict.fromkeys(GAME, self.game_rate)
-        # Of the classifiers that judge samples: they are no part of what is tried.
-        return {**games, "reconstruction": self.reconstruction_rate, "classification": CLASSIFICATION_RATE}
+        return {**dict.fromkeys(GAME, self.game_rate), "reconstruction": self.reconstruction_rate}
 
     def optimizers(self) -> OptimizersOf:
         """Stochastic gradient descent with the paper's momenta, its rates falling at `drops`."""

@@ -28,8 +28,8 @@ import numpy as np
 
 from aae_jax import ModelConfig, configs, derive, row_keys, runs
 from aae_jax.checks import check_count
-from aae_jax.data import Dataset
-from aae_jax.evaluation import num_cells_for, prior_match, realism
+from aae_jax.data import Dataset, Split
+from aae_jax.evaluation import FEWEST_CODES, num_cells_for, prior_match, realism
 from aae_jax.types import Model, Params, Prior
 from experiments import command_line, optimizers, reports, training
 from experiments.optimizers import OptimizersOf
@@ -139,21 +139,37 @@ def _judge(
 ) -> tuple[reports.Metrics, reports.Evidence]:
     """Judges the models of one seed: metrics and evidence, by "model_prior/metric"."""
     judge = trained.pop("classifier", None)
-    seed = config.seed + index
-    test = training.held_out(dataset.test)
-    key = derive(jax.random.key(seed), "evaluation of the test set")
-    metrics = {} if judge is None else _realism(judge, "real", test.image)
-    evidence = {"label": np.asarray(test.label)}
+    key = derive(jax.random.key(config.seed + index), "evaluation of the test set")
+    metrics, evidence = _of_split(config, dataset, dataset.test, trained, judge, key)
+    if len(dataset.validation.image) >= FEWEST_CODES:
+        # What choices are made by.
+        of_validation, _ = _of_split(config, dataset, dataset.validation, trained, None, derive(key, "validation"))
+        metrics |= {f"validation/{name}": value for name, value in of_validation.items()}
+    return metrics, evidence
+
+
+def _of_split(
+    config: Config,
+    dataset: Dataset,
+    split: Split,
+    trained: dict[str, training.Trained],
+    judge: training.Trained | None,
+    key: jax.Array,
+) -> tuple[reports.Metrics, reports.Evidence]:
+    """All models by the images of one split; by the judge too where there is one."""
+    batch = training.held_out(split)
+    metrics = {} if judge is None else _realism(judge, "real", batch.image)
+    evidence = {"label": np.asarray(batch.label)}
     for name, (model, params) in trained.items():
-        codes = jax.jit(model.encode)(params, row_keys(key, 0, len(test.image)), test.image)
-        metrics[f"{name}/nll"] = training.mean_nll(model, params, codes, test)
+        codes = jax.jit(model.encode)(params, row_keys(key, 0, len(batch.image)), batch.image)
+        metrics[f"{name}/nll"] = training.mean_nll(model, params, codes, batch)
         evidence[name] = np.asarray(codes["style"])
         for prior_name in config.priors if name == "ae" else [name.split("_", 1)[1]]:
             prior = configs.build_prior(_with_prior(prior_name, dataset))
             found = _judged(model, params, evidence[name], prior, key, judge)
             metrics |= {f"{name.split('_')[0]}_{prior_name}/{metric}": value for metric, value in found.items()}
         if name.startswith("vae"):
-            means = np.asarray(jax.jit(model.encode_mean)(params, test.image)["style"])
+            means = np.asarray(jax.jit(model.encode_mean)(params, batch.image)["style"])
             found = _judged(model, params, means, prior, key, None)
             metrics |= {f"{name}/of_means/{metric}": value for metric, value in found.items() if "null" not in metric}
     return metrics, evidence

@@ -7,8 +7,8 @@ __all__ = ["PICTURES", "REMARKS"]
 REMARKS = {
     TABLE_1: (
         "What mattered: a code of 5 numbers in place of the paper's 8, with a faster reconstruction, is worth 20 "
-        "nats; batch norm in encoder and decoder 2 more in one seed, at lower recall and coverage. A code of 6 "
-        "reconstructs better, but ten thousand samples of it lie farther apart: 1.4 less, with more recall. Refined, "
+        "nats; batch norm in encoder and decoder 2 more in one seed. A code of 6 reconstructs better, but ten "
+        "thousand samples of it lie farther apart: 1.4 less, with more recall. Refined, "
         "that is 5 more: at the end the game is played by Adam, with little of reconstruction, until codes fill the "
         "prior closely, and then the decoder alone is trained. Each in one seed: refined as well, a code of 5 has 1.9 "
         "less than that of 6 of the same seed, a hundred epochs more before the refinement bring 1 more, and of as "

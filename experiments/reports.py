@@ -102,7 +102,7 @@ def check_config(folder: Path, config: Mapping[str, Any], *, resume: bool) -> No
 
 
 def forget_failed_start(folder: Path) -> None:
-    """Removes the config of what ended before its first epoch and checkpoint: it leaves nothing to protect.
+    """Removes config and commits of what ended before its first epoch and checkpoint: it leaves nothing to protect.
 
     Args:
         folder: of a run, or of one training. A `config.json` that is none of a run stays.
@@ -114,6 +114,8 @@ def forget_failed_start(folder: Path) -> None:
     with contextlib.suppress(OSError, ValueError):
         config = runs.read_json(path)
         if isinstance(config, dict) and "experiment" in config:
+            # What begins there next is not of these commits.
+            (folder / "commits.json").unlink(missing_ok=True)
             path.unlink()
 
 
@@ -273,8 +275,10 @@ def write_final(
         if seed_index(path) not in evidence:
             path.unlink()
     # The logs of seeds that were trained together are copies of one.
-    joint = sorted((folder / "seeds").rglob("metrics.jsonl")) or sorted(folder.rglob("metrics.jsonl"))
-    training = sum(line["seconds"] for log in joint for line in runs.read_lines(log))
+    joint = sorted((folder / "seeds").glob("*/metrics.jsonl"))
+    copies = {log.parent.name for log in joint}
+    alone = [log for log in sorted(folder.glob("seed_*/*/metrics.jsonl")) if log.parent.name not in copies]
+    training = sum(line["seconds"] for log in [*joint, *alone] for line in runs.read_lines(log))
     runs.write_json(
         folder / "final.json",
         {

@@ -86,6 +86,11 @@ def _check(config: Config) -> None:
     if config.run is not None and config.run not in ITEMS:
         near = nearest(config.run, ITEMS)
         raise ValueError(f"run is {config.run!r}; expected an item, by its name in RESULTS.md.{near}")
+    if config.run is not None and ITEMS[config.run].past:
+        raise ValueError(
+            f"run is {config.run!r}, whose options mean something else by now; expected another item, or check out "
+            "the commit of its row in RESULTS.md and give its command there."
+        )
     of_run = dict.fromkeys(("preset", "seeds", "data_dir", "manual_dir", "out", "resume"), "run")
     for option, of in {"name": "record", **of_run}.items():
         if getattr(config, option) != getattr(Config, option) and of not in asked:

@@ -29,7 +29,6 @@ __all__ = [
     "Trained",
     "class_probabilities",
     "encoded",
-    "head_rule_error",
     "held_out",
     "in_data_units",
     "mean_nll",
@@ -39,11 +38,14 @@ __all__ = [
     "train_decoder",
     "train_judge",
     "train_model",
+    "validation_cluster_error",
     "validation_error",
 ]
 
 _NUM_HELD_OUT = 2000
 """Validation rows that are looked at after each epoch: enough for two digits, few enough not to be waited for."""
+_JUDGE_EPOCHS = 20
+"""Of a classifier that judges samples, at most."""
 _NUM_FOR_MOMENTS = 100_000
 """Training rows that give the population moments of batch norm, of sets that have more."""
 _BYTES_FOR_MOMENTS = 2**31
@@ -61,7 +63,7 @@ def validation_error(model: Model, params: Params, validation: Batch) -> dict[st
     return {"validation/error": _error(category.argmax(-1), validation.label)}
 
 
-def head_rule_error(model: Model, params: Params, validation: Batch) -> dict[str, jax.Array]:
+def validation_cluster_error(model: Model, params: Params, validation: Batch) -> dict[str, jax.Array]:
     """Scores for `train`: the error of clusters by the paper's rule, on held-out images that name and are judged."""
     assert model.encode_mean is not None, "a GAN has no codes"
     probabilities = model.encode_mean(params, validation.image)["category"]
@@ -248,7 +250,8 @@ def train_decoder(
 ) -> list[Trained | None]:
     """Trains the decoders of one model further, of each of its seeds, all else fixed: `adapters.decoder_alone`.
 
-    They go on one seed after the other, each in a folder `seed_K/NAME`.
+    They go on one seed after the other, each in a folder `seed_K/NAME`. Those given back have the posterior that the
+    models had before: another one is how they learn, not what they are.
 
     Args:
         experiment: see `train_model`.
@@ -270,9 +273,15 @@ def train_decoder(
         job = Job(experiment, config.dataset, model_config, training, config.settings())
         folder = config.out / f"seed_{index}" / name
         corrupt, resume = config.corruption(), config.resume
-        (found,) = train(job, dataset, descent, folder, corrupt=corrupt, adapt=adapt, resume=resume)
+        try:
+            (found,) = train(job, dataset, descent, folder, corrupt=corrupt, adapt=adapt, resume=resume)
+        except FloatingPointError:
+            # As of seeds that are trained together, the others go on.
+            if len(trained) == 1:
+                raise
+            found = None
         _save(folder, found)
-        longer.append(found and found[0])
+        longer.append(found and (of_seed[0], found[0][1]))
     return longer
 
 
@@ -351,13 +360,16 @@ def mean_nll(model: Model, params: Params, codes: Codes, batch: Batch) -> float:
 def train_judge(experiment: str, config: Options, dataset: Dataset) -> dict[str, list[Trained | None]]:
     """Classifiers of real images, to judge samples by, under the name "classifier"; none where there are no classes.
 
-    They need no more epochs than it takes to overfit.
+    They are the same whatever the models are that they judge: of the width, noise and optimizer of `Options`, and of
+    no more epochs than it takes to overfit.
     """
     if dataset.num_classes < 2:
         return {}
-    model_config = config.model_config("classifier", dataset)
-    epochs = min(config.epochs, 20)
-    return {"classifier": train_model(experiment, config, model_config, dataset, "classifier", epochs=epochs)}
+    own = ("preset", "width", "noise_std", "epochs")
+    shared = {field.name for field in dataclasses.fields(Options)} - {*own}
+    judge = Options(**{name: getattr(config, name) for name in shared}, epochs=min(config.epochs, _JUDGE_EPOCHS))
+    model_config = judge.model_config("classifier", dataset)
+    return {"classifier": train_model(experiment, judge, model_config, dataset, "classifier")}
 
 
 def class_probabilities(judge: Trained, images: ArrayLike, *, size: int = 1000) -> np.ndarray:

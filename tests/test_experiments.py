@@ -4,7 +4,10 @@ import dataclasses
 import json
 import subprocess
 import sys
+import time
 
+import chex
+import jax
 import numpy as np
 import pytest
 from descent import moves
@@ -106,6 +109,58 @@ def test_a_training_that_failed_at_once_is_begun_again_in_its_folder(tmp_path):
         train(1e-3)
 
 
+def test_a_decoder_that_diverges_leaves_those_of_other_seeds(tmp_path):
+    np.savez(tmp_path / "noise.npz", images=np.random.RandomState(0).randn(100, 2))
+    dataset = data.load(tmp_path / "noise.npz")
+    options = Options(out=tmp_path, epochs=1, batch_size=10, width=4, noise_std=0.0, devices=1, seeds=2)
+    model_config = options.model_config("ae", dataset)
+    descent = optimizers.adam({"reconstruction": 1e-3})
+    (_, first), second = training.train_model("noise", options, model_config, dataset, "ae", descent=descent)
+    trained = [(second[0], jax.tree.map(lambda leaf: leaf * np.nan, first)), second, None]
+
+    def go_on(trained, name):
+        options_of = dataclasses.replace(options, seeds=len(trained))
+        return training.train_decoder(
+            "noise", options_of, model_config, dataset, name, trained, epochs=2, descent=descent
+        )
+
+    found = go_on(trained, "longer")
+    assert (found[0], found[2]) == (None, None)
+    model, params = found[1]
+    # The model itself, whose encoder has stayed where it was, and whose decoder has not.
+    assert model is second[0]
+    chex.assert_trees_all_equal(params["encoder"], second[1]["encoder"])
+    assert not np.allclose(*(of["decoder"]["params"]["Dense_0"]["kernel"] for of in (params, second[1])))
+    chex.assert_trees_all_equal(aae_jax.load(tmp_path / "seed_1" / "longer")[1], params)
+    with pytest.raises(FloatingPointError, match="a lower learning rate"):
+        go_on(trained[:1], "alone")
+
+
+def test_minutes_of_training_are_those_of_all_that_was_trained_once_each(tmp_path):
+    for log, seconds in {
+        **{"seeds/aae": 60, "seed_0/aae": 60, "seed_1/aae": 60},
+        **{"seed_0/aae_decoder": 30, "seed_1/aae_decoder": 15},
+    }.items():
+        (tmp_path / log).mkdir(parents=True)
+        runs.write_lines(tmp_path / log / "metrics.jsonl", [{"epoch": epoch, "seconds": seconds} for epoch in (1, 2)])
+    reports.write_final(tmp_path, "likelihood", Options(seeds=2), {}, time.time(), {})
+    # Two epochs each: of both seeds together, and of the decoders, one after the other.
+    assert runs.read_json(tmp_path / "final.json")["training_minutes"] == 2 * (60 + 30 + 15) / 60
+
+
+def test_the_judge_is_the_same_whatever_it_judges(tmp_path, monkeypatch):
+    dataset, judges = data.load("mnist5k"), []
+    monkeypatch.setattr(training, "train_model", lambda *arguments, **options: judges.append((arguments, options)))
+    plain = likelihood.Config(out=tmp_path, resume=True)
+    other = dataclasses.replace(plain, width=16, batch_norm="autoencoder", noise_std=0.7, dropout=0.5, epochs=50)
+    for config in (plain, other):
+        training.train_judge("likelihood", config, dataset)
+    (one, one_options), (two, two_options) = judges
+    assert one_options == two_options == {}
+    assert [(of[1].out, of[1].resume, of[1].epochs) for of in (one, two)] == [(tmp_path, True, 20)] * 2
+    assert one == two
+
+
 @pytest.mark.parametrize("kept", ["metrics.jsonl", "seed_0/ae/checkpoints/5/digests/metadata", "params/1/state/d"])
 def test_the_config_of_what_has_left_something_stays(tmp_path, kept):
     (tmp_path / "config.json").write_text('{"experiment": "noise"}')
@@ -114,8 +169,10 @@ def test_the_config_of_what_has_left_something_stays(tmp_path, kept):
     reports.forget_failed_start(tmp_path)
     assert (tmp_path / "config.json").exists()
     (tmp_path / kept).rename(tmp_path / "bad_batch.json")
+    (tmp_path / "commits.json").write_text('{"commits": ["a"], "dirty": true}')
     reports.forget_failed_start(tmp_path)
-    assert not (tmp_path / "config.json").exists()
+    # What begins there next is of its own commit alone.
+    assert not (tmp_path / "config.json").exists() and not (tmp_path / "commits.json").exists()
 
 
 @pytest.mark.parametrize("text", ['{"mine": 1}', "[1]", "experiment: noise"])

@@ -197,7 +197,7 @@ def test_the_log_counts_errors_of_labeled_rows_alone():
     # Of the categories 0, 0, 0, 2, 1, which the paper's rule calls 2, 2, 2, 1, 0.
     for scores, label, expected in (
         (training.validation_error, [-1, 0, 1, 2, 0], 2 / 4),
-        (training.head_rule_error, [-1, 2, 1, 1, 0], 1 / 4),
+        (training.validation_cluster_error, [-1, 2, 1, 1, 0], 1 / 4),
     ):
         found = scores(READING, {}, batch._replace(label=jnp.array(label)))
         assert float(found["validation/error"]) == pytest.approx(expected)

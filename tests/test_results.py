@@ -65,6 +65,12 @@ def test_the_command_of_an_item_has_its_options(name):
             assert (list(found) if isinstance(found, tuple) else found) == value, (preset, option)
 
 
+def test_items_of_the_past_are_those_that_are_meant():
+    past = {name for name, item in reproduce.ITEMS.items() if item.past is not False}
+    names = ("code-5-refined", "refined", "refined-wide", "refined-fine")
+    assert past == {f"table1-10k-{name}" for name in names}
+
+
 def test_a_run_measures_the_items_whose_options_it_had():
     item, recorded = reproduce.ITEMS["table3-views-16-stretched"], tables.results()
     (name,) = tables.measured(item, recorded)

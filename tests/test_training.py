@@ -74,7 +74,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_path)
 
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run(command(tmp_path / "whole"), check=True, **quiet)
-    random = np.random.RandomState(0)
+    random, kills = np.random.RandomState(0), 0
     for _ in range(20):
         process = subprocess.Popen(command(tmp_path / "killed"), **quiet)
         deadline = time.monotonic() + random.uniform(4, 12)
@@ -84,6 +84,8 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_path)
             break
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
+        kills += 1
+    assert kills
     subprocess.run(command(tmp_path / "killed"), check=True, **quiet)
     assert results(tmp_path / "killed") == results(tmp_path / "whole")
 

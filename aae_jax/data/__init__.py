@@ -5,7 +5,7 @@ What is where: `sources` (`load`: a data set by its name), `dataset` (what it gi
 `order` (the order of rows, and which of them have labels), `streams` (rows read ahead by grain).
 """
 
-from aae_jax.data.dataset import Dataset, Split, check_batch_size, standardized
+from aae_jax.data.dataset import Dataset, Split, standardized
 from aae_jax.data.order import labeled_order, labeled_subset, order
 from aae_jax.data.sources import load
 from aae_jax.data.streams import blocks
@@ -14,7 +14,6 @@ __all__ = [
     "Dataset",
     "Split",
     "blocks",
-    "check_batch_size",
     "labeled_order",
     "labeled_subset",
     "load",

@@ -1,14 +1,13 @@
 """A data set in memory: arrays, labels and fixed splits."""
 
 import dataclasses
-from numbers import Integral
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from aae_jax.checks import check_instance
 
-__all__ = ["Dataset", "Split", "check_batch_size", "split_at_random", "standardized"]
+__all__ = ["Dataset", "Split", "split_at_random", "standardized"]
 
 
 class Split(NamedTuple):
@@ -53,25 +52,6 @@ class Dataset:
     def image_shape(self) -> tuple[int, ...]:
         """The shape of one example, ``(H, W, C)`` or ``(D,)``."""
         return self.train.image.shape[1:]
-
-
-def check_batch_size(dataset: Dataset, batch_size: int) -> None:
-    """Checks that the training split fills at least one batch.
-
-    Args:
-        dataset: what `load` gave.
-        batch_size: rows of a batch.
-
-    Raises:
-        ValueError: if it does not, or if `batch_size` is below 1.
-    """
-    check_instance("dataset", dataset, Dataset, "aae_jax.data.load")
-    num_rows = len(dataset.train.image)
-    if not isinstance(batch_size, Integral) or not 1 <= batch_size <= num_rows:
-        raise ValueError(
-            f"batch size {batch_size!r}: the training split of {dataset.name!r} has {num_rows} examples; "
-            f"choose a batch size from 1 to {num_rows}"
-        )
 
 
 def standardized(dataset: Dataset) -> Dataset:

@@ -25,7 +25,14 @@ from aae_jax.evaluation.clustering import (
 )
 from aae_jax.evaluation.distances import map_rows, squared_distances
 from aae_jax.evaluation.features import frechet_distance, precision_recall_coverage, realism
-from aae_jax.evaluation.holes import Cells, cell_counts, equal_probability_cells, hole_fraction, num_cells_for
+from aae_jax.evaluation.holes import (
+    FEWEST_CODES,
+    Cells,
+    cell_counts,
+    equal_probability_cells,
+    hole_fraction,
+    num_cells_for,
+)
 from aae_jax.evaluation.parzen import (
     PROTOCOL_SIGMAS,
     ParzenState,
@@ -48,6 +55,7 @@ from aae_jax.evaluation.two_sample import (
 )
 
 __all__ = [
+    "FEWEST_CODES",
     "PROTOCOL_SIGMAS",
     "Cells",
     "ParzenState",

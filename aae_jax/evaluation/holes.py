@@ -11,10 +11,13 @@ from numpy.typing import ArrayLike
 
 from aae_jax.checks import check_axes, check_count, check_finite, check_instance
 
-__all__ = ["Cells", "cell_counts", "equal_probability_cells", "hole_fraction", "num_cells_for"]
+__all__ = ["FEWEST_CODES", "Cells", "cell_counts", "equal_probability_cells", "hole_fraction", "num_cells_for"]
 
 MIN_EXPECTED = 25
 """Codes that a cell must expect before its emptiness means anything."""
+
+FEWEST_CODES = 2 * MIN_EXPECTED
+"""Fewer are less than two cells."""
 
 HOLE = 0.25
 """A hole holds under this share of the expected count."""
@@ -43,8 +46,8 @@ def num_cells_for(num_codes: int) -> int:
         (32, 256)
     """
     check_count("num_codes", num_codes, 0)
-    if num_codes < 2 * MIN_EXPECTED:
-        raise ValueError(f"The hole fraction needs at least {2 * MIN_EXPECTED} codes, got {num_codes}.")
+    if num_codes < FEWEST_CODES:
+        raise ValueError(f"The hole fraction needs at least {FEWEST_CODES} codes, got {num_codes}.")
     return 1 << (int(num_codes) // MIN_EXPECTED).bit_length() - 1
 
 

@@ -88,7 +88,7 @@ COMMON = {
     "epochs a number": ("--epochs many", "'many'", "--epochs INT"),
     "epochs >= 1": ("--epochs 0", "epochs is 0", "integer ≥ 1"),
     "batch size >= 1": ("--batch-size 0", "batch_size is 0", "integer ≥ 1"),
-    "batch size fits": ("--batch-size 281", "batch size 281", "from 1 to 280"),
+    "batch size fits": ("--batch-size 281", "batch_size is 281", "the training set has 280 rows"),
     "seeds >= 1": ("--seeds 0", "seeds is 0", "integer ≥ 1"),
     "seed >= 0": ("--seed -1", "seed is -1", "0 to 2³² − 1"),
     "last seed of 32 bits": ("--seed 4294967295 --seeds 2", "4294967296", "0 to 2³² − 1"),
@@ -335,6 +335,11 @@ REPRODUCE_CASES = [
         "reproduce",
         {
             "item by name": ("--run table2-10", "run is 'table2-10'", "Did you mean 'table2-100'?"),
+            "item of today": (
+                "--run table1-10k-refined",
+                "options mean something else by now",
+                "check out the commit",
+            ),
             "preset by name": ("--run table2-100 --preset papper", "preset is 'papper'", "Did you mean 'paper'?"),
             "option by name": ("--wirte", "no option --wirte.", "Did you mean 'write'?"),
             "seeds >= 1": ("--run table2-100 --seeds 0", "seeds is 0", "integer ≥ 1"),
