@@ -33,7 +33,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aae_jax import configs, derive, row_keys
+from aae_jax import Rows, configs, derive, row_keys, terms
 from aae_jax.checks import check_count, check_number
 from aae_jax.data import Dataset
 from aae_jax.evaluation import (
@@ -95,7 +95,8 @@ class Config(PaperOptions):
     encoder little, so that codes fill the prior closely. Rates of their own fall after half and after four fifths. 0
     for none, as in the paper."""
     decoder_epochs: int = 0
-    """Epochs after all others, in which the AAE's decoder alone is trained, by Adam. 0 for none, as in the paper."""
+    """Epochs after all others, in which the AAE's decoder alone is trained, by Adam, one seed after the other. 0 for
+    none, as in the paper."""
     code_noise: float = 0.0
     """Standard deviation of the Gaussian noise on codes in those epochs, as a fraction of `prior_std`: what is decoded
     between codes becomes smooth. 0 for none."""
@@ -150,6 +151,10 @@ class Config(PaperOptions):
     def check_dataset(self, dataset: Dataset) -> None:
         """Checks what can be checked before anything is trained; see `Options`."""
         super().check_dataset(dataset)
+        if self.decoder_epochs:
+            # Devices that share the seeds share each batch there.
+            rows = Rows(dataset.train.image, dataset.train.label)
+            terms.check(rows, self.training(self.seed, self.decoder_epochs))
         fewest = min(len(dataset.validation.image), len(dataset.test.image))
         if fewest <= NEIGHBORS:
             raise ValueError(

@@ -269,7 +269,7 @@ def train_decoder(
             longer.append(None)
             continue
         adapt = functools.partial(decoder_alone, params=of_seed[1])
-        training = dataclasses.replace(config.training(config.all_seeds(), epochs), seed=config.seed + index)
+        training = config.training(config.seed + index, epochs)
         job = Job(experiment, config.dataset, model_config, training, config.settings())
         folder = config.out / f"seed_{index}" / name
         corrupt, resume = config.corruption(), config.resume

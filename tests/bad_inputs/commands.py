@@ -218,6 +218,11 @@ OWN = {
         "some epochs before": ("--epochs 4 --refine-epochs 4", "refine_epochs is 4", "fewer than the 4 epochs"),
         "decoder epochs >= 0": ("--decoder-epochs -1", "decoder_epochs is -1", "integer ≥ 0"),
         "code noise >= 0": ("--code-noise -1", "code_noise is -1", "a fraction in [0, 1)"),
+        "a batch that devices can share": (
+            "--seeds 3 --devices 3",
+            "10 cannot be shared by 3 devices",
+            "are 9 and 12",
+        ),
         "noise for a decoder alone": (
             "--decoder-epochs 0 --code-noise 0.1",
             "code_noise is 0.1, and does nothing while decoder_epochs is 0",
