@@ -32,7 +32,7 @@ from aae_jax import configs
 from aae_jax.checks import check_count
 from aae_jax.data import Dataset
 from aae_jax.evaluation import error_rate, head_examples, hungarian_error, majority_vote_error
-from experiments import command_line, reports, training
+from experiments import command_line, judging, reports, training
 from experiments.category_options import ALIKE, CategoryOptions
 from experiments.options import check_clusters
 
@@ -127,12 +127,12 @@ def _judge(
 ) -> tuple[reports.Metrics, reports.Evidence]:
     """One seed: the errors, and the clusters that they are counted from."""
     model, params = trained[AAE]
-    probabilities = training.encoded(model, params, dataset.validation)["category"]
+    probabilities = judging.encoded(model, params, dataset.validation)["category"]
     evidence = {
         "head": np.asarray(head_examples(probabilities, dataset.validation.label), np.int32),
         "validation_cluster": probabilities.argmax(-1).astype(np.int16),
         "validation_label": dataset.validation.label.astype(np.int16),
-        "cluster": training.encoded(model, params, dataset.test)["category"].argmax(-1).astype(np.int16),
+        "cluster": judging.encoded(model, params, dataset.test)["category"].argmax(-1).astype(np.int16),
         "label": dataset.test.label.astype(np.int16),
     }
     return measure(evidence), evidence
@@ -173,7 +173,7 @@ def draw(config: Config, dataset: Dataset) -> None:
     codes = {"style": jnp.zeros((count, config.style_size)), "category": jnp.eye(count)}
     heads = np.asarray(jax.jit(model.decode)(params, codes, jnp.full(count, -1)))
     members = [np.flatnonzero(cluster == index)[:15] for index in range(count)]
-    images = training.pictures(dataset.test, dataset)
+    images = judging.pictures(dataset.test, dataset)
     rows = np.zeros((count, 16, *dataset.image_shape), images.dtype)
     for row, head, indices in zip(rows, heads, members, strict=True):
         row[0], row[1 : 1 + len(indices)] = head, images[indices]

@@ -35,7 +35,7 @@ from aae_jax import ModelConfig, models
 from aae_jax.checks import check_count, check_number
 from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate, head_rule, nearest_label
-from experiments import command_line, reports, training
+from experiments import command_line, judging, reports, training
 from experiments.category_options import ALIKE, ClassificationOptions
 from experiments.options import check_clusters, check_labels, check_selection
 
@@ -182,7 +182,7 @@ def _judge(
     evidence = {"label": dataset.test.label.astype(np.int16)}
     for panel, (model, params) in trained.items():
         size, num_labels = PANELS[panel]
-        codes = {name: training.encoded(model, params, rows) for name, rows in training.splits(dataset).items()}
+        codes = {name: judging.encoded(model, params, rows) for name, rows in judging.splits(dataset).items()}
         places = {name: np.asarray(models.representation(model, params, of_split)) for name, of_split in codes.items()}
         names = np.arange(dataset.num_classes)
         if not num_labels:

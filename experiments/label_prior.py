@@ -30,7 +30,7 @@ from aae_jax.checks import check_number
 from aae_jax.data import Dataset, Split, labeled_subset
 from aae_jax.evaluation import FEWEST_CODES, error_rate, nearest_label, num_cells_for, prior_match
 from aae_jax.types import Corruption, Prior
-from experiments import command_line, reports, training
+from experiments import command_line, judging, reports, training
 from experiments.optimizers import OptimizersOf, adam
 from experiments.options import Options, check_labels, check_selection
 
@@ -178,9 +178,9 @@ def _of_split(
     batch = training.held_out(split)
     for name, (model, params) in trained.items():
         model_config = _model_config(config, dataset, name)
-        prior, codes = configs.build_prior(model_config), training.encoded(model, params, split)["style"]
+        prior, codes = configs.build_prior(model_config), judging.encoded(model, params, split)["style"]
         found = prior_match(derive(key, "prior match"), codes, lambda key, p=prior: p.sample(key, jnp.int32(-1)))
-        found["nll"] = training.mean_nll(model, params, {"style": codes}, batch)
+        found["nll"] = judging.mean_nll(model, params, {"style": codes}, batch)
         metrics |= {f"{name}/{metric}": value for metric, value in found.items()}
         evidence[name] = codes
     return metrics | measure(evidence), evidence

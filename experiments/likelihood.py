@@ -45,7 +45,7 @@ from aae_jax.evaluation import (
     parzen_log_likelihood,
     precision_recall_coverage,
 )
-from experiments import command_line, optimizers, reports, training
+from experiments import command_line, judging, optimizers, reports, training
 from experiments.optimizers import OptimizersOf
 from experiments.options import PaperOptions, check_selection
 from experiments.samples import BLOCK, decoded_codes, nearest_images, sampler, streamed_log_likelihood
@@ -233,7 +233,7 @@ def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
             epochs=config.decoder_epochs,
             descent=optimizers.adam({"reconstruction": DECODER_RATE}),
         )
-    return {**trained, **training.train_judge("likelihood", config, dataset)}
+    return {**trained, **judging.train_judge("likelihood", config, dataset)}
 
 
 def _judge(
@@ -243,7 +243,7 @@ def _judge(
     judge = trained.pop("classifier", None)
     seed = config.seed + index
     key = derive(jax.random.key(seed), "parzen")
-    validation, test = (training.pictures(split, dataset) for split in (dataset.validation, dataset.test))
+    validation, test = (judging.pictures(split, dataset) for split in (dataset.validation, dataset.test))
     # A Fréchet distance is larger for fewer images, so that all sets have as many as the smallest.
     count = min(len(validation), len(test), config.samples)
     metrics, evidence = _measures(judge, "real", dataset, validation[:count], test[:count]), {}
@@ -294,7 +294,7 @@ def _measures(
     def features(images: np.ndarray) -> np.ndarray:
         if dataset.shift is not None and dataset.scale is not None:
             images = ((images - dataset.shift) / dataset.scale).astype(np.float32)
-        return np.log(np.maximum(training.class_probabilities(judge, images), 1e-30))
+        return np.log(np.maximum(judging.class_probabilities(judge, images), 1e-30))
 
     seen, real = features(images), features(test)
     found = {"frechet_distance": frechet_distance(real, seen), **precision_recall_coverage(real, seen, k=NEIGHBORS)}

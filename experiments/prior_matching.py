@@ -31,7 +31,7 @@ from aae_jax.checks import check_count
 from aae_jax.data import Dataset, Split
 from aae_jax.evaluation import FEWEST_CODES, num_cells_for, prior_match, realism
 from aae_jax.types import Model, Params, Prior
-from experiments import command_line, optimizers, reports, training
+from experiments import command_line, judging, optimizers, reports, training
 from experiments.optimizers import OptimizersOf
 from experiments.options import Options, check_selection
 
@@ -131,7 +131,7 @@ def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
         )
         for name, model_config in jobs.items()
     }
-    return {**trained, **training.train_judge("prior_matching", config, dataset)}
+    return {**trained, **judging.train_judge("prior_matching", config, dataset)}
 
 
 def _judge(
@@ -162,7 +162,7 @@ def _of_split(
     evidence = {"label": np.asarray(batch.label)}
     for name, (model, params) in trained.items():
         codes = jax.jit(model.encode)(params, row_keys(key, 0, len(batch.image)), batch.image)
-        metrics[f"{name}/nll"] = training.mean_nll(model, params, codes, batch)
+        metrics[f"{name}/nll"] = judging.mean_nll(model, params, codes, batch)
         evidence[name] = np.asarray(codes["style"])
         for prior_name in config.priors if name == "ae" else [name.split("_", 1)[1]]:
             prior = configs.build_prior(_with_prior(prior_name, dataset))
@@ -192,7 +192,7 @@ def _judged(
 
 
 def _realism(judge: training.Trained, name: str, images: jax.Array) -> dict[str, float]:
-    found = realism(training.class_probabilities(judge, images))
+    found = realism(judging.class_probabilities(judge, images))
     return {f"{name}/{metric}": float(value) for metric, value in found.items()}
 
 

@@ -13,7 +13,7 @@ from aae_jax.data import Dataset, Split
 from aae_jax.evaluation import map_rows, parzen_result, parzen_state, parzen_update, squared_distances
 from aae_jax.progress import progress
 from aae_jax.types import Model, Params
-from experiments import training
+from experiments import judging, training
 
 __all__ = ["BLOCK", "decoded_codes", "nearest_images", "sampler", "streamed_log_likelihood"]
 
@@ -29,7 +29,7 @@ def sampler(model: Model, params: Params, dataset: Dataset, key: jax.Array) -> C
 
     @jax.jit
     def block(index: Any) -> jax.Array:
-        return training.in_data_units(sample(params, row_keys(key, index, BLOCK), unknown), dataset).reshape(BLOCK, -1)
+        return judging.in_data_units(sample(params, row_keys(key, index, BLOCK), unknown), dataset).reshape(BLOCK, -1)
 
     return block
 
@@ -42,7 +42,7 @@ def decoded_codes(model: Model, params: Params, dataset: Dataset, key: jax.Array
     @jax.jit
     def block(start: jax.Array, images: jax.Array) -> jax.Array:
         codes = encode(params, row_keys(key, start, BLOCK), images)
-        return training.in_data_units(decode(params, codes, unknown), dataset).reshape(BLOCK, -1)
+        return judging.in_data_units(decode(params, codes, unknown), dataset).reshape(BLOCK, -1)
 
     images = training.held_out(dataset.train, count).image
     return np.concatenate([block(start, images[start : start + BLOCK]) for start in range(0, count, BLOCK)])
@@ -59,7 +59,7 @@ def nearest_images(rows: np.ndarray, dataset: Dataset) -> np.ndarray:
     found, least = np.zeros_like(rows), np.full(len(rows), np.inf)
     for start in range(0, len(dataset.train.image), 10 * BLOCK):
         block = Split(*(part[start : start + 10 * BLOCK] for part in (dataset.train.image, dataset.train.label)))
-        images = training.pictures(block, dataset).reshape(len(block.image), -1)
+        images = judging.pictures(block, dataset).reshape(len(block.image), -1)
         indices, squared = map(np.asarray, within(images))
         nearer = squared < least
         found[nearer], least[nearer] = images[indices[nearer]], squared[nearer]

@@ -29,7 +29,7 @@ from aae_jax import configs
 from aae_jax.checks import check_count
 from aae_jax.data import Dataset, labeled_subset
 from aae_jax.evaluation import error_rate
-from experiments import command_line, reports, training
+from experiments import command_line, judging, reports, training
 from experiments.category_options import PLAINLY, ClassificationOptions
 from experiments.options import check_labels
 
@@ -172,7 +172,7 @@ def _judge(
     metrics = {}
     for name, (model, params) in trained.items():
         found = {
-            split: training.encoded(model, params, training.splits(dataset)[split])["category"].argmax(-1)
+            split: judging.encoded(model, params, judging.splits(dataset)[split])["category"].argmax(-1)
             for split in ("validation", "test")
         }
         metrics[f"{name}/validation/error"] = error_rate(found["validation"], dataset.validation.label)

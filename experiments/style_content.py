@@ -24,7 +24,7 @@ from aae_jax import configs, derive, row_keys
 from aae_jax.checks import check_count
 from aae_jax.data import Dataset
 from aae_jax.evaluation import error_rate, nearest_label
-from experiments import command_line, reports, training
+from experiments import command_line, judging, reports, training
 from experiments.options import PaperOptions, check_labels
 
 AAE = "supervised_aae"
@@ -89,7 +89,7 @@ def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
     model_config = config.model_config(variant, dataset, code_size=config.style_size)
     return {
         AAE: training.train_model("style_content", config, model_config, dataset, AAE),
-        **training.train_judge("style_content", config, dataset),
+        **judging.train_judge("style_content", config, dataset),
     }
 
 
@@ -102,16 +102,16 @@ def _judge(
     seed = config.seed + index
     test, key = training.held_out(dataset.test), derive(jax.random.key(seed), "samples")
     samples = jax.jit(model.sample)(params, row_keys(key, 0, len(test.label)), test.label)
-    styles = {name: training.encoded(model, params, split) for name, split in training.splits(dataset).items()}
+    styles = {name: judging.encoded(model, params, split) for name, split in judging.splits(dataset).items()}
     evidence = {
         "label": np.asarray(test.label, np.int16),
-        "samples": training.class_probabilities(judge, samples).argmax(-1).astype(np.int16),
-        "real": training.class_probabilities(judge, test.image).argmax(-1).astype(np.int16),
+        "samples": judging.class_probabilities(judge, samples).argmax(-1).astype(np.int16),
+        "real": judging.class_probabilities(judge, test.image).argmax(-1).astype(np.int16),
         "style": nearest_label(styles["train"]["style"], dataset.train.label, styles["test"]["style"]).astype(
             np.int16
         ),
     }
-    nll = training.mean_nll(model, params, styles["test"], test)
+    nll = judging.mean_nll(model, params, styles["test"], test)
     return {**measure(evidence), "nll": nll}, evidence
 
 

@@ -1,15 +1,14 @@
-"""What all experiments share: one model trained to a run folder, and what is asked of it afterwards."""
+"""What all experiments share: one model trained to a run folder."""
 
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
 from aae_jax import Rows, TrainingConfig, algorithm, build, configs, fit, row_keys, runs, terms
 from aae_jax.adapters import decoder_alone, population_moments
@@ -19,7 +18,7 @@ from aae_jax.configs import ModelConfig
 from aae_jax.data import Dataset, Split
 from aae_jax.epoch import batch_of
 from aae_jax.evaluation import head_rule
-from aae_jax.types import Batch, Codes, Corruption, Keys, Model, Params
+from aae_jax.types import Batch, Corruption, Keys, Model, Params
 from experiments import reports
 from experiments.optimizers import OptimizersOf
 from experiments.options import Options
@@ -27,16 +26,9 @@ from experiments.options import Options
 __all__ = [
     "Job",
     "Trained",
-    "class_probabilities",
-    "encoded",
     "held_out",
-    "in_data_units",
-    "mean_nll",
-    "pictures",
-    "splits",
     "train",
     "train_decoder",
-    "train_judge",
     "train_model",
     "validation_cluster_error",
     "validation_error",
@@ -44,14 +36,11 @@ __all__ = [
 
 _NUM_HELD_OUT = 2000
 """Validation rows that are looked at after each epoch: enough for two digits, few enough not to be waited for."""
-_JUDGE_EPOCHS = 20
-"""Of a classifier that judges samples, at most."""
 _NUM_FOR_MOMENTS = 100_000
 """Training rows that give the population moments of batch norm, of sets that have more."""
 _BYTES_FOR_MOMENTS = 2**31
 """And how much memory they take at most."""
 
-AnyArray = TypeVar("AnyArray", jax.Array, np.ndarray)
 Trained = tuple[Model, Params]
 Scores = Callable[[Model, Params, Batch], dict[str, jax.Array]]
 
@@ -315,64 +304,3 @@ def held_out(split: Split, most: int | None = None) -> Batch:
     """The first rows of a split as one batch of floats, on the device."""
     count = min(len(split.image), most or len(split.image))
     return batch_of(Rows(jnp.asarray(split.image[:count]), jnp.asarray(split.label[:count])), jnp.arange(count))
-
-
-def splits(dataset: Dataset) -> dict[str, Split]:
-    """Its three splits by name."""
-    return {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-
-
-def pictures(split: Split, dataset: Dataset) -> np.ndarray:
-    """All images of a split in [0, 1], standardized or not; rows of a table in their own units."""
-    images = split.image / np.float32(255) if split.image.dtype == np.uint8 else split.image
-    return np.asarray(in_data_units(images, dataset))
-
-
-def in_data_units(images: AnyArray, dataset: Dataset) -> AnyArray | jax.Array:
-    """Images or rows as models take and give them, in the units of the data, if those were standardized."""
-    if dataset.shift is None or dataset.scale is None:
-        return images
-    return images * jnp.asarray(dataset.scale, images.dtype) + jnp.asarray(dataset.shift, images.dtype)
-
-
-def encoded(model: Model, params: Params, split: Split, *, size: int = 1000) -> Codes:
-    """The mean codes of all rows of a split, as arrays of numpy, some at a time."""
-    encode_mean = model.encode_mean
-    assert encode_mean is not None, "a GAN has no codes"
-
-    @jax.jit
-    def of_rows(params: Params, rows: Rows) -> Codes:
-        return encode_mean(params, batch_of(rows, jnp.arange(len(rows.image))).image)
-
-    parts = [
-        of_rows(params, Rows(split.image[start : start + size], split.label[start : start + size]))
-        for start in range(0, len(split.image), size)
-    ]
-    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
-
-
-def mean_nll(model: Model, params: Params, codes: Codes, batch: Batch) -> float:
-    """The mean negative log-likelihood of images given their codes, in nats."""
-    assert model.nll is not None, "it has a decoder"
-    return float(jax.jit(model.nll)(params, codes, batch.image, batch.label).mean())
-
-
-def train_judge(experiment: str, config: Options, dataset: Dataset) -> dict[str, list[Trained | None]]:
-    """Classifiers of real images, to judge samples by, under the name "classifier"; none where there are no classes.
-
-    They are the same whatever the models are that they judge: of the width, noise and optimizer of `Options`, and of
-    no more epochs than it takes to overfit.
-    """
-    if dataset.num_classes < 2:
-        return {}
-    own = ("preset", "width", "noise_std", "epochs")
-    shared = {field.name for field in dataclasses.fields(Options)} - {*own}
-    judge = Options(**{name: getattr(config, name) for name in shared}, epochs=min(config.epochs, _JUDGE_EPOCHS))
-    model_config = judge.model_config("classifier", dataset)
-    return {"classifier": train_model(experiment, judge, model_config, dataset, "classifier")}
-
-
-def class_probabilities(judge: Trained, images: ArrayLike, *, size: int = 1000) -> np.ndarray:
-    """What the classifier says of images in the units that it was trained on, `[N, K]`."""
-    images = np.asarray(images)
-    return encoded(*judge, Split(images, np.full(len(images), -1, np.int32)), size=size)["category"]

@@ -15,7 +15,7 @@ from descent import moves
 import aae_jax
 from aae_jax import data, runs
 from aae_jax.types import Model, Phase
-from experiments import command_line, likelihood, optimizers, prior_matching, reports, samples, training
+from experiments import command_line, judging, likelihood, optimizers, prior_matching, reports, samples, training
 from experiments.options import Options
 
 
@@ -154,7 +154,7 @@ def test_the_judge_is_the_same_whatever_it_judges(tmp_path, monkeypatch):
     plain = likelihood.Config(out=tmp_path, resume=True)
     other = dataclasses.replace(plain, width=16, batch_norm="autoencoder", noise_std=0.7, dropout=0.5, epochs=50)
     for config in (plain, other):
-        training.train_judge("likelihood", config, dataset)
+        judging.train_judge("likelihood", config, dataset)
     (one, one_options), (two, two_options) = judges
     assert one_options == two_options == {}
     assert [(of[1].out, of[1].resume, of[1].epochs) for of in (one, two)] == [(tmp_path, True, 20)] * 2
