@@ -102,7 +102,7 @@ PRESETS = command_line.preset_field(
             epochs=30,
             generator_rate=7e-4,
             refine_epochs=15,
-            noise_std=0.1,
+            noise_std=0.0,
         ),
         "paper": Config(dataset="mnist", epochs=200, width=1000, out=Path("runs/prior_matching_paper")),
     }
