@@ -158,7 +158,7 @@ def summarize(of_seeds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
 
 
 def joined(finals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What several runs of other seeds have measured, as if they were one.
+    """What several runs of other seeds have measured, as if they were one, on as many cores as any of them had.
 
     Args:
         finals: each a `final.json`.
@@ -173,9 +173,10 @@ def joined(finals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if seeds != [*range(seeds[0], seeds[0] + len(seeds))]:
         raise ValueError(f"The runs are of the seeds {seeds}; expected some that follow each other.")
     several = {"seed": seeds[0], "seeds": len(seeds)}
+    cores = {"cores": max(final["environment"]["cores"] for final in finals)}
     one, *others = (
         {"experiment": final["experiment"], "commit": final["commit"], **final["environment"], **final["config"]}
-        | several
+        | {**several, **cores}
         for final in finals
     )
     differing = {name for other in others for name in {**one, **other} if one.get(name) != other.get(name)}
@@ -185,6 +186,7 @@ def joined(finals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         **finals[0],
         "config": {**finals[0]["config"], **several},
+        "environment": {**finals[0]["environment"], **cores},
         "metrics": summarize(metrics),
         "diverged_seeds": [seed for final in finals for seed in final["diverged_seeds"]],
         "command": " && ".join(final["command"] for final in finals),

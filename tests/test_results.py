@@ -163,7 +163,7 @@ def run_of_seeds(folder, seed, values, **changes):
         "config": {"seed": seed, "seeds": len(values), "dataset": "mnist", "epochs": 2, "out": str(folder)},
         "metrics": reports.summarize(of_seeds),
         "diverged_seeds": [],
-        "environment": {"cores": 2},
+        "environment": {"cores": 2, "device": "cpu"},
         "minutes": 1.5,
         "training_minutes": 1.25,
         "dirty": False,
@@ -179,7 +179,8 @@ def run_of_seeds(folder, seed, values, **changes):
 
 def test_runs_of_other_seeds_are_recorded_as_one_result(tmp_path, monkeypatch):
     monkeypatch.setattr(reproduce, "RESULTS", tmp_path / "results")
-    later, first = run_of_seeds(tmp_path / "a", 4, [0.3]), run_of_seeds(tmp_path / "b", 2, [0.1, 0.5])
+    later = run_of_seeds(tmp_path / "a", 4, [0.3])
+    first = run_of_seeds(tmp_path / "b", 2, [0.1, 0.5], environment={"cores": 1, "device": "cpu"})
     kept = reproduce.record([later, first], "one")
     final = json.loads((kept / "final.json").read_text())
     assert (final["config"]["seed"], final["config"]["seeds"]) == (2, 3)
@@ -187,6 +188,7 @@ def test_runs_of_other_seeds_are_recorded_as_one_result(tmp_path, monkeypatch):
     # (0.1 + 0.5 + 0.3) / 3, and √((0.2² + 0.2² + 0) / 2).
     assert found == {"mean": pytest.approx(0.3), "std": pytest.approx(0.2), "values": [0.1, 0.5, 0.3]}
     assert (final["minutes"], final["training_minutes"]) == (3.0, 2.5)
+    assert final["environment"] == {"cores": 2, "device": "cpu"}
     assert final["command"].split(" && ") == [f"python -m experiments.clustering --seed {seed}" for seed in (2, 4)]
     for index, value in enumerate(found["values"]):
         with np.load(kept / f"evidence_{index}.npz") as evidence:
@@ -200,7 +202,7 @@ def test_runs_of_other_seeds_are_recorded_as_one_result(tmp_path, monkeypatch):
     [
         (0, {}, r"of the seeds \[0, 0\]; expected some that follow"),
         (2, {}, r"of the seeds \[0, 2\]; expected some that follow"),
-        (1, {"environment": {"cores": 1}}, "differ in cores; expected other seeds alone"),
+        (1, {"environment": {"cores": 2, "device": "gpu"}}, "differ in device; expected other seeds alone"),
         (1, {"commit": "1" * 40}, "differ in commit; expected other seeds alone"),
     ],
 )
