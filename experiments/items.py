@@ -292,8 +292,8 @@ ITEMS = {
         for prior in ("gaussian", "gaussian_mixture")
         for name, words, refined, options in (
             ("", "", "", {"refine_epochs": 0, "noise_std": 0.3}),
-            ("refined-noisy-", ", less noise", ", refined", {"refine_epochs": 15, "noise_std": 0.1}),
-            ("refined-", ", no noise", ", refined", {"refine_epochs": 15, "noise_std": 0.0}),
+            ("refined-", ", less noise", ", refined", {"refine_epochs": 15, "noise_std": 0.1}),
+            ("refined-clean-", ", no noise", ", refined", {"refine_epochs": 15, "noise_std": 0.0}),
         )
         for model in ("aae", "vae", "ae")
     },

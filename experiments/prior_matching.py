@@ -12,7 +12,7 @@ Paper: Fig. 2 shows it for an AAE and a VAE, without numbers. Found on mnist5k, 
 better than the VAE by all three measures, not quite as well as fresh samples of the prior do; it reconstructs worse
 and its samples look less real. The numbers are in experiments/results/prior_matching_mnist5k/final.json.
 
-The preset best has no noise on the inputs, a slower generator, and last epochs that refine the AAEs: the generator
+The preset best has less noise on the inputs, a slower generator, and last epochs that refine the AAEs: the generator
 is slower still, and reconstruction moves the encoder by a small part of its steps, so that the game decides where
 codes lie and the decoder follows.
 """
@@ -102,7 +102,7 @@ PRESETS = command_line.preset_field(
             epochs=30,
             generator_rate=7e-4,
             refine_epochs=15,
-            noise_std=0.0,
+            noise_std=0.1,
         ),
         "paper": Config(dataset="mnist", epochs=200, width=1000, out=Path("runs/prior_matching_paper")),
     }

@@ -53,7 +53,9 @@ REMARKS = {
         "codes of noisy images, and held-out ones are clean), a generator that is slower from the start, and fifteen "
         "last epochs in which that is slower still and reconstruction moves the encoder by a thirtieth of its steps: "
         "the game moves it, and the decoder follows. What is left are one to four of 256 cells; samples of the prior "
-        "leave none. How classes lie is settled in the first epochs; they lie more mixed than in a VAE, which "
+        "leave none, and most of the emptiest cells are among those of the digit 1, whose images vary least. Without "
+        "noise four of six AAEs have two such cells or fewer, and one has eighteen, nearly all of a component that "
+        "ones alone are in: by validation images, some noise is better. How classes lie is settled in the first epochs; they lie more mixed than in a VAE, which "
         "reconstructs better and whose samples are sharper."
     ),
     FIGURE_4: (
