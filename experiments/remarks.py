@@ -55,8 +55,8 @@ REMARKS = {
         "the game moves it, and the decoder follows. What is left are one to four of 256 cells; samples of the prior "
         "leave none, and most of the emptiest cells are among those of the digit 1, whose images vary least. Without "
         "noise four of six AAEs have two such cells or fewer, and one has eighteen, nearly all of a component that "
-        "ones alone are in: by validation images, some noise is better. How classes lie is settled in the first epochs; they lie more mixed than in a VAE, which "
-        "reconstructs better and whose samples are sharper."
+        "ones alone are in: by validation images, some noise is better. How classes lie is settled in the first "
+        "epochs; they lie more mixed than in a VAE, which reconstructs better and whose samples are sharper."
     ),
     FIGURE_4: (
         "What mattered in the mixture: that the encoder's inputs are moved at random; but its codes fill the prior "
