@@ -1,6 +1,7 @@
 """What is asked of trained models: their codes and likelihoods, and by a classifier of real images their samples."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import TypeVar
 
 import jax
@@ -8,15 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from aae_jax import Rows
+from aae_jax import Rows, derive
 from aae_jax.data import Dataset, Split
 from aae_jax.epoch import batch_of
+from aae_jax.evaluation import FEWEST_CODES
 from aae_jax.types import Batch, Codes, Model, Params
 from experiments import training
 from experiments.options import Options
+from experiments.reports import Evidence, Metrics
 from experiments.training import Trained
 
 __all__ = [
+    "by_both",
     "class_probabilities",
     "encoded",
     "in_data_units",
@@ -64,6 +68,23 @@ def encoded(model: Model, params: Params, split: Split, *, size: int = 1000) -> 
         for start in range(0, len(split.image), size)
     ]
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+
+
+def by_both(
+    dataset: Dataset, key: jax.Array, judge: Callable[[Split, jax.Array], tuple[Metrics, Evidence]]
+) -> tuple[Metrics, Evidence]:
+    """What a judge says by test images, and beside it, called "validation/...", by those that choices are made by.
+
+    Args:
+        dataset: of whose validation images nothing is said where they are too few for a hole fraction.
+        key: of the test images' judging; the validation images' has one of its own.
+        judge: `(split, key) -> (metrics, evidence)`.
+    """
+    metrics, evidence = judge(dataset.test, key)
+    if len(dataset.validation.image) >= FEWEST_CODES:
+        of_validation, _ = judge(dataset.validation, derive(key, "validation"))
+        metrics |= {f"validation/{name}": value for name, value in of_validation.items()}
+    return metrics, evidence
 
 
 def mean_nll(model: Model, params: Params, codes: Codes, batch: Batch) -> float:

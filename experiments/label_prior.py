@@ -28,7 +28,7 @@ import numpy as np
 from aae_jax import configs, corruption, derive, priors, row_keys
 from aae_jax.checks import check_number
 from aae_jax.data import Dataset, Split, labeled_subset
-from aae_jax.evaluation import FEWEST_CODES, error_rate, nearest_label, num_cells_for, prior_match
+from aae_jax.evaluation import error_rate, nearest_label, num_cells_for, prior_match
 from aae_jax.types import Corruption, Prior
 from experiments import command_line, judging, reports, training
 from experiments.optimizers import OptimizersOf, adam
@@ -162,12 +162,7 @@ def _judge(
 ) -> tuple[reports.Metrics, reports.Evidence]:
     """The priors of one seed: their measures, and the codes of test images."""
     key = derive(jax.random.key(config.seed + index), "evaluation of the test set")
-    metrics, evidence = _of_split(config, dataset, dataset.test, trained, key)
-    if len(dataset.validation.image) >= FEWEST_CODES:
-        # What choices are made by.
-        of_validation, _ = _of_split(config, dataset, dataset.validation, trained, derive(key, "validation"))
-        metrics |= {f"validation/{name}": value for name, value in of_validation.items()}
-    return metrics, evidence
+    return judging.by_both(dataset, key, lambda split, key: _of_split(config, dataset, split, trained, key))
 
 
 def _of_split(

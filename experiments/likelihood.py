@@ -47,7 +47,7 @@ from aae_jax.evaluation import (
 )
 from experiments import command_line, judging, optimizers, reports, training
 from experiments.optimizers import OptimizersOf
-from experiments.options import PaperOptions, check_selection
+from experiments.options import PaperOptions, check_refinement, check_selection
 from experiments.samples import BLOCK, decoded_codes, nearest_images, sampler, streamed_log_likelihood
 
 GAN_RATES = {"discriminator": 2e-4, "generator": 2e-4}
@@ -73,8 +73,10 @@ class Config(PaperOptions):
     NEEDS: ClassVar[Mapping[str, str]] = {"code_noise": "decoder_epochs"}
     OF_SOME: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {
         "code_size": ("models", ("aae", "vae")),
-        **dict.fromkeys(("prior_std", "reconstruction_rate", "game_rate", "refine_epochs"), ("models", ("aae",))),
-        **dict.fromkeys(("decoder_epochs", "code_noise"), ("models", ("aae",))),
+        **dict.fromkeys(
+            ("prior_std", "reconstruction_rate", "game_rate", "refine_epochs", "decoder_epochs", "code_noise"),
+            ("models", ("aae",)),
+        ),
     }
 
     preset: Literal["laptop", "smoke", "best", "paper"] = "laptop"
@@ -119,9 +121,7 @@ class Config(PaperOptions):
     def check(self) -> None:
         """Checks what can be checked before anything is loaded; see `Options`."""
         super().check()
-        check_count("refine_epochs", self.refine_epochs, 0)
-        if self.refine_epochs >= self.epochs:
-            raise ValueError(f"refine_epochs is {self.refine_epochs}; expected fewer than the {self.epochs} epochs.")
+        check_refinement(self.refine_epochs, self.epochs)
         check_count("decoder_epochs", self.decoder_epochs, 0)
         check_number("code_noise", self.code_noise, "a fraction in [0, 1)", least=0, below=1)
         check_selection("models", self.models)
@@ -134,11 +134,9 @@ class Config(PaperOptions):
 
     def refined(self) -> OptimizersOf:
         """The AAE's: `optimizers`, and after them those of its refinement."""
-        if not self.refine_epochs:
-            return self.optimizers()
         drops = sorted({self.refine_epochs // 2, self.refine_epochs * 4 // 5} - {0})
         refinement = optimizers.refinement(REFINEMENT, drops=drops, encoder_share=ENCODER_SHARE)
-        return optimizers.followed(self.optimizers(), refinement, epoch=self.epochs - self.refine_epochs)
+        return self.ending_in(refinement, self.refine_epochs)
 
     def folder_of(self, name: str) -> str:
         """In the folder of a seed, that of the model as it is judged."""
@@ -151,7 +149,7 @@ class Config(PaperOptions):
     def check_dataset(self, dataset: Dataset) -> None:
         """Checks what can be checked before anything is trained; see `Options`."""
         super().check_dataset(dataset)
-        if self.decoder_epochs:
+        if self.decoder_epochs and self.seeds > 1:
             # Devices that share the seeds share each batch there.
             rows = Rows(dataset.train.image, dataset.train.label)
             terms.check(rows, self.training(self.seed, self.decoder_epochs))

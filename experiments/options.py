@@ -20,6 +20,7 @@ __all__ = [
     "PaperOptions",
     "check_clusters",
     "check_labels",
+    "check_refinement",
     "check_selection",
 ]
 
@@ -68,6 +69,21 @@ def check_labels(dataset: Dataset, experiment: str) -> None:
             raise ValueError(
                 f"{dataset.name} has no label but -1 in its {name} split; {experiment} needs labels in each split."
             )
+
+
+def check_refinement(refine_epochs: int, epochs: int) -> None:
+    """Checks that something is trained before it is refined.
+
+    Args:
+        refine_epochs: how many of all epochs refine, the last ones.
+        epochs: how many there are.
+
+    Raises:
+        ValueError: if not.
+    """
+    check_count("refine_epochs", refine_epochs, 0)
+    if refine_epochs >= epochs:
+        raise ValueError(f"refine_epochs is {refine_epochs}; expected fewer than the {epochs} epochs.")
 
 
 def check_selection(name: str, chosen: Sequence[str]) -> None:
@@ -209,6 +225,12 @@ class Options:
     def optimizers(self) -> OptimizersOf:
         """Adam."""
         return optimizers.adam()
+
+    def ending_in(self, refinement: OptimizersOf, refine_epochs: int) -> OptimizersOf:
+        """`optimizers`, and in the last `refine_epochs` those of a refinement, if there are any."""
+        if not refine_epochs:
+            return self.optimizers()
+        return optimizers.followed(self.optimizers(), refinement, epoch=self.epochs - refine_epochs)
 
     def model_config(self, variant: Any, dataset: Dataset, **options: Any) -> ModelConfig:
         """A model for a data set, by default with He's initial weights and Bernoulli pixels.

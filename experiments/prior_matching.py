@@ -27,13 +27,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from aae_jax import ModelConfig, configs, derive, row_keys, runs
-from aae_jax.checks import check_count
 from aae_jax.data import Dataset, Split
-from aae_jax.evaluation import FEWEST_CODES, num_cells_for, prior_match, realism
+from aae_jax.evaluation import num_cells_for, prior_match, realism
 from aae_jax.types import Model, Params, Prior
 from experiments import command_line, judging, optimizers, reports, training
 from experiments.optimizers import OptimizersOf
-from experiments.options import Options, check_selection
+from experiments.options import Options, check_refinement, check_selection
 
 REFINEMENT = {"reconstruction": 1e-3, "discriminator": 1e-3, "generator": 1e-4}
 """First learning rates of an AAE that is refined, of Adam."""
@@ -71,9 +70,7 @@ class Config(Options):
         super().check()
         self.optimizers()
         check_selection("priors", self.priors)
-        check_count("refine_epochs", self.refine_epochs, 0)
-        if self.refine_epochs >= self.epochs:
-            raise ValueError(f"refine_epochs is {self.refine_epochs}; expected fewer than the {self.epochs} epochs.")
+        check_refinement(self.refine_epochs, self.epochs)
 
     def optimizers(self) -> OptimizersOf:
         """Adam, see `Options`."""
@@ -81,10 +78,8 @@ class Config(Options):
 
     def refined(self) -> OptimizersOf:
         """An AAE's: `optimizers`, and after them those of its refinement."""
-        if not self.refine_epochs:
-            return self.optimizers()
         refinement = optimizers.slower_encoder(optimizers.adam(REFINEMENT, last=LAST), ENCODER_SHARE)
-        return optimizers.followed(self.optimizers(), refinement, epoch=self.epochs - self.refine_epochs)
+        return self.ending_in(refinement, self.refine_epochs)
 
     def check_dataset(self, dataset: Dataset) -> None:
         """Checks what can be checked before anything is trained; see `Options`."""
@@ -140,12 +135,12 @@ def _judge(
     """Judges the models of one seed: metrics and evidence, by "model_prior/metric"."""
     judge = trained.pop("classifier", None)
     key = derive(jax.random.key(config.seed + index), "evaluation of the test set")
-    metrics, evidence = _of_split(config, dataset, dataset.test, trained, judge, key)
-    if len(dataset.validation.image) >= FEWEST_CODES:
-        # What choices are made by.
-        of_validation, _ = _of_split(config, dataset, dataset.validation, trained, None, derive(key, "validation"))
-        metrics |= {f"validation/{name}": value for name, value in of_validation.items()}
-    return metrics, evidence
+
+    def of_split(split: Split, key: jax.Array) -> tuple[reports.Metrics, reports.Evidence]:
+        # Samples of the prior are of no split: they are judged once.
+        return _of_split(config, dataset, split, trained, judge if split is dataset.test else None, key)
+
+    return judging.by_both(dataset, key, of_split)
 
 
 def _of_split(
