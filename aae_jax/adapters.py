@@ -1,4 +1,4 @@
-"""A trained model made ready for use: its batch norm fixed, its units those of the data; or its decoder for more."""
+"""A trained model made ready for use, its batch norm fixed, its units those of the data; or for more training."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from aae_jax.checks import check_count, check_function, check_image, check_instance, check_shift_and_scale
 from aae_jax.types import Batch, Game, Model, Network, Params, Tree
 
-__all__ = ["decoder_alone", "population_moments", "standardized"]
+__all__ = ["continued", "population_moments", "standardized"]
 
 
 def population_moments(
@@ -59,45 +59,30 @@ def population_moments(
     return params
 
 
-def decoder_alone(model: Model, params: Params) -> Model:
-    """A model whose training begins with these parameters and moves those of the decoder alone.
+def continued(model: Model, params: Params) -> Model:
+    """A model whose training begins with these parameters.
 
-    The encoder has found where images lie, and a decoder whose codes no longer move comes closer to what is best for
-    them. Where the posterior has noise that it did not have before, it learns to be smooth at the noise's scale.
+    It may have another posterior than the one that they were trained with: where codes have noise that they did not
+    have before, the autoencoder becomes smooth at the noise's scale, while the game goes on.
 
     Args:
-        model: any variant with a decoder and the phase "reconstruction". It may have another head than the one that
-            the parameters were trained with, if that reads as many numbers.
-        params: as training or `population_moments` left them. Moments of the encoder stay as they are, and without
-            any each batch of its has its own; those of the decoder are left out, since they will no longer be true.
+        model: any variant. Its encoder's head reads as many numbers as that of the parameters.
+        params: as training or `population_moments` left them. Moments are left out: they would no longer be true.
 
     Returns:
-        The model with that phase alone, without games. Its `inputs` are the decoder's, so that `population_moments`
-        makes the decoder's moments anew, and no others.
+        The model, whose networks are what they were, but for what they begin with.
 
     Raises:
-        ValueError: if the model has no decoder or no such phase, or `params` lacks a network.
+        ValueError: if `params` lacks a network.
     """
     check_instance("model", model, Model, "aae_jax.models")
-    phases = {phase.name: phase for phase in model.phases if "decoder" in phase.trains}
-    if "reconstruction" not in phases:
-        raise ValueError(
-            f"The model's networks are {sorted(model.networks)} and its phases {[p.name for p in model.phases]}; "
-            "expected a decoder that a phase reconstruction trains."
-        )
     _check_has_all(params, model)
-    first = {**params, "decoder": _without_moments(params["decoder"])}
 
     def begun(name: str, network: Network) -> Network:
         # A copy: the state of training may be donated.
-        return network._replace(init=lambda key: jax.tree.map(jnp.array, first[name]))
+        return network._replace(init=lambda key: jax.tree.map(jnp.array, _without_moments(params[name])))
 
-    return model._replace(
-        networks={name: begun(name, network) for name, network in model.networks.items()},
-        phases=(phases["reconstruction"]._replace(trains=("decoder",)),),
-        games=(),
-        inputs={name: inputs for name, inputs in model.inputs.items() if name == "decoder"},
-    )
+    return model._replace(networks={name: begun(name, network) for name, network in model.networks.items()})
 
 
 def standardized(model: Model, shift: ArrayLike, scale: ArrayLike) -> Model:

@@ -19,8 +19,8 @@ as in the paper's other experiments. GAN and VAE are trained by Adam, the GAN on
 paper, its generator with batch norm, its discriminator on noisy images.
 
 The preset best has a code of 6 numbers in place of the paper's 8, faster phases, batch norm in encoder and decoder,
-half the width, epochs at the end that refine, and after them a decoder that goes on alone, on codes with noise. Ten
-thousand samples lie closer together in 6 dimensions; with ten million, only 8 were tried.
+half the width, epochs at the end that refine, and more of these with noise on codes. Ten thousand samples lie closer
+together in 6 dimensions; with ten million, only 8 were tried.
 """
 
 import dataclasses
@@ -55,12 +55,12 @@ GAN_OPTIONS = {"code_size": 100, "decoder_batch_norm": "hidden", "instance_noise
 """Without batch norm and noise all samples were alike: recall 0, coverage 0.001 in results/likelihood_mnist."""
 REFINEMENT = {"reconstruction": 0.02, "discriminator": 1e-3, "generator": 3e-4}
 """First learning rates of the AAE that is refined: of descent, and of Adam for the game."""
-DECODER_RATE = 1e-3
-"""First learning rate of Adam, for the decoder that is trained alone."""
+CODE_NOISE_RATES = {"reconstruction": 1e-3, "discriminator": 1e-3, "generator": 3e-4}
+"""First learning rates of the AAE that goes on with noise on its codes: of Adam, for all phases."""
 ENCODER_SHARE = 0.15
-"""Of the rate of reconstruction, for the encoder that is refined: so low that the game wins."""
-AAE_DECODER = "aae_decoder"
-"""Folder of the AAE whose decoder was trained alone."""
+"""Of the rate of reconstruction, for the encoder in both: so low that the game wins."""
+AAE_CODE_NOISE = "aae_code_noise"
+"""Folder of the AAE that has gone on with noise on its codes."""
 NEIGHBORS = 5
 """Of a Fréchet distance's companions, precision, recall and coverage."""
 
@@ -70,11 +70,11 @@ class Config(PaperOptions):
     """Options of the command."""
 
     JUDGING: ClassVar[tuple[str, ...]] = ("models", "samples", "many_samples")
-    NEEDS: ClassVar[Mapping[str, str]] = {"code_noise": "decoder_epochs"}
+    NEEDS: ClassVar[Mapping[str, str]] = {"code_noise": "code_noise_epochs"}
     OF_SOME: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {
         "code_size": ("models", ("aae", "vae")),
         **dict.fromkeys(
-            ("prior_std", "reconstruction_rate", "game_rate", "refine_epochs", "decoder_epochs", "code_noise"),
+            ("prior_std", "reconstruction_rate", "game_rate", "refine_epochs", "code_noise_epochs", "code_noise"),
             ("models", ("aae",)),
         ),
     }
@@ -96,12 +96,12 @@ class Config(PaperOptions):
     """How many of `epochs`, the last ones, refine the AAE: the game is played by Adam and reconstruction moves the
     encoder little, so that codes fill the prior closely. Rates of their own fall after half and after four fifths. 0
     for none, as in the paper."""
-    decoder_epochs: int = 0
-    """Epochs after all others, in which the AAE's decoder alone is trained, by Adam, one seed after the other. 0 for
-    none, as in the paper."""
+    code_noise_epochs: int = 0
+    """Epochs after all others, in which the AAE is trained with noise on its codes, all phases by Adam, one seed after
+    the other; reconstruction moves the encoder little. 0 for none, as in the paper."""
     code_noise: float = 0.0
-    """Standard deviation of the Gaussian noise on codes in those epochs, as a fraction of `prior_std`: what is decoded
-    between codes becomes smooth. 0 for none."""
+    """Standard deviation of that Gaussian noise, as a fraction of `prior_std`: what is decoded between codes becomes
+    smooth. Judged is without it."""
     noise_std: float = 0.0
     """Of the Gaussian noise that is added to the networks' inputs while training."""
     batch_norm: Literal["none", "encoder", "autoencoder"] = "none"
@@ -122,8 +122,13 @@ class Config(PaperOptions):
         """Checks what can be checked before anything is loaded; see `Options`."""
         super().check()
         check_refinement(self.refine_epochs, self.epochs)
-        check_count("decoder_epochs", self.decoder_epochs, 0)
+        check_count("code_noise_epochs", self.code_noise_epochs, 0)
         check_number("code_noise", self.code_noise, "a fraction in [0, 1)", least=0, below=1)
+        if self.code_noise_epochs and not self.code_noise:
+            raise ValueError(
+                f"code_noise is {self.code_noise}, and code_noise_epochs {self.code_noise_epochs}; expected a number "
+                "above 0, or no such epochs."
+            )
         check_selection("models", self.models)
         check_count("code_size", self.code_size)
         check_number("prior_std", self.prior_std, "a number above 0", above=0)
@@ -140,7 +145,7 @@ class Config(PaperOptions):
 
     def folder_of(self, name: str) -> str:
         """In the folder of a seed, that of the model as it is judged."""
-        return AAE_DECODER if name == "aae" and self.decoder_epochs else name
+        return AAE_CODE_NOISE if name == "aae" and self.code_noise_epochs else name
 
     def normalizes(self) -> bool:
         """Whether any network is normalized over the batch."""
@@ -149,10 +154,10 @@ class Config(PaperOptions):
     def check_dataset(self, dataset: Dataset) -> None:
         """Checks what can be checked before anything is trained; see `Options`."""
         super().check_dataset(dataset)
-        if self.decoder_epochs and self.seeds > 1:
+        if self.code_noise_epochs and self.seeds > 1:
             # Devices that share the seeds share each batch there.
             rows = Rows(dataset.train.image, dataset.train.label)
-            terms.check(rows, self.training(self.seed, self.decoder_epochs))
+            terms.check(rows, self.training(self.seed, self.code_noise_epochs))
         fewest = min(len(dataset.validation.image), len(dataset.test.image))
         if fewest <= NEIGHBORS:
             raise ValueError(
@@ -167,7 +172,7 @@ PRESETS = command_line.preset_field(
         "smoke": Config(
             epochs=1,
             drops=(),
-            decoder_epochs=1,
+            code_noise_epochs=1,
             code_noise=0.15,
             width=16,
             samples=1000,
@@ -180,7 +185,7 @@ PRESETS = command_line.preset_field(
             epochs=216,
             drops=(185,),
             refine_epochs=16,
-            decoder_epochs=50,
+            code_noise_epochs=60,
             code_noise=0.15,
             width=500,
             code_size=6,
@@ -217,19 +222,18 @@ def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
         options, descent = jobs[name]
         model_config = config.model_config(name, dataset, **options)
         trained[name] = training.train_model("likelihood", config, model_config, dataset, name, descent=descent)
-    if config.decoder_epochs and "aae" in trained:
+    if config.code_noise_epochs and "aae" in trained:
         options, _ = jobs["aae"]
-        if config.code_noise:
-            options |= {"posterior": "isotropic", "posterior_std": config.code_noise * config.prior_std}
-        trained["aae"] = training.train_decoder(
+        noise = {"posterior": "isotropic", "posterior_std": config.code_noise * config.prior_std}
+        trained["aae"] = training.train_further(
             "likelihood",
             config,
-            config.model_config("aae", dataset, **options),
+            config.model_config("aae", dataset, **options, **noise),
             dataset,
-            AAE_DECODER,
+            AAE_CODE_NOISE,
             trained["aae"],
-            epochs=config.decoder_epochs,
-            descent=optimizers.adam({"reconstruction": DECODER_RATE}),
+            epochs=config.code_noise_epochs,
+            descent=optimizers.slower_encoder(optimizers.adam(CODE_NOISE_RATES), ENCODER_SHARE),
         )
     return {**trained, **judging.train_judge("likelihood", config, dataset)}
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aae_jax import Rows, TrainingConfig, algorithm, build, configs, fit, row_keys, runs, terms
-from aae_jax.adapters import decoder_alone, population_moments
+from aae_jax.adapters import continued, population_moments
 from aae_jax.certificates import certificate
 from aae_jax.checkpoints import best_params
 from aae_jax.configs import ModelConfig
@@ -28,7 +28,7 @@ __all__ = [
     "Trained",
     "held_out",
     "train",
-    "train_decoder",
+    "train_further",
     "train_model",
     "validation_cluster_error",
     "validation_error",
@@ -226,7 +226,7 @@ def train_model(
     return [of_seed and of_seed[0] for of_seed in trained]
 
 
-def train_decoder(
+def train_further(
     experiment: str,
     config: Options,
     model_config: ModelConfig,
@@ -237,7 +237,7 @@ def train_decoder(
     epochs: int,
     descent: OptimizersOf,
 ) -> list[Trained | None]:
-    """Trains the decoders of one model further, of each of its seeds, all else fixed: `adapters.decoder_alone`.
+    """Trains one model on other terms, of each of its seeds, from where it is: `adapters.continued`.
 
     They go on one seed after the other, each in a folder `seed_K/NAME`. Those given back have the posterior that the
     models had before: another one is how they learn, not what they are.
@@ -250,14 +250,14 @@ def train_decoder(
         name: see there.
         trained: what `train_model` gave.
         epochs: of these trainings.
-        descent: of reconstruction.
+        descent: of all phases.
     """
     longer = []
     for index, of_seed in enumerate(trained):
         if of_seed is None:
             longer.append(None)
             continue
-        adapt = functools.partial(decoder_alone, params=of_seed[1])
+        adapt = functools.partial(continued, params=of_seed[1])
         training = config.training(config.seed + index, epochs)
         job = Job(experiment, config.dataset, model_config, training, config.settings())
         folder = config.out / f"seed_{index}" / name

@@ -12,6 +12,7 @@ from descent import moves
 
 from aae_jax import build, neighbors, runs
 from experiments import training
+from experiments.options import GAME
 
 NAMES = ("clustering", "dimension_reduction", "label_prior", "likelihood", "prior_matching", "semi_supervised")
 MODULES = {name: importlib.import_module(f"experiments.{name}") for name in (*NAMES, "style_content")}
@@ -30,6 +31,7 @@ RATES = {
 }
 LABELS = {"labels", "labeled"}
 NEIGHBORS = {"view_neighbors": 2}
+NOISE = {"code_noise_epochs": 1, "code_noise": 0.2}
 EFFECTS = {
     "seed": (5, {"seed", *LABELS}, {"seeds": 2}),
     "seeds": (2, {"seed", *LABELS}),
@@ -37,8 +39,8 @@ EFFECTS = {
     "plain_epochs": (2, {"epochs", "rate of classification"}),
     "generator_rate": (0.02, {"rate of generator"}),
     "refine_epochs": (2, {"rate of reconstruction", "rate of discriminator", "rate of generator"}, {"epochs": 3}),
-    "decoder_epochs": (2, {"epochs", "rate of reconstruction"}, {"decoder_epochs": 1}),
-    "code_noise": (0.1, {"posterior_std"}, {"decoder_epochs": 1, "code_noise": 0.2}),
+    "code_noise_epochs": (2, {"epochs", *(f"rate of {phase}" for phase in ("reconstruction", *GAME))}, NOISE),
+    "code_noise": (0.1, {"posterior_std"}, NOISE),
     "batch_size": (20, {"batch_size"}),
     "checkpoint_epochs": (7, {"checkpoint_epochs"}),
     "devices": (1, {"num_devices"}),

@@ -86,7 +86,7 @@ def _never_looks_at_test_images(monkeypatch, module, arguments, folder, digits):
 
 def _is_of_codes_of_training_images(folder, metrics, digits):
     """What a model would reach whose codes fill the prior."""
-    model, params, _ = aae_jax.load(folder / "seed_0" / "aae_decoder")
+    model, params, _ = aae_jax.load(folder / "seed_0" / "aae_code_noise")
     images = training.held_out(digits.train, 1000).image
     decoded = model.decode(params, model.encode_mean(params, images), np.full(1000, -1))
     decoded = np.asarray(decoded).reshape(1000, -1)

@@ -1194,16 +1194,11 @@ MODEL_CASES = [
         },
     ),
     *cases(
-        "adapters.decoder_alone",
+        "adapters.continued",
         {
-            "a model": (lambda: adapters.decoder_alone(None, {}), "model is None", "expected a Model"),
-            "a decoder": (
-                lambda: adapters.decoder_alone(AE._replace(phases=()), params(AE)),
-                "networks are ['decoder', 'encoder'] and its phases []",
-                "expected a decoder",
-            ),
+            "a model": (lambda: adapters.continued(None, {}), "model is None", "expected a Model"),
             "all networks": (
-                lambda: adapters.decoder_alone(AE, {"decoder": {}}),
+                lambda: adapters.continued(AE, {"decoder": {}}),
                 "params has ['decoder']",
                 "['encoder'] is missing",
             ),
