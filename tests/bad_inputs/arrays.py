@@ -751,7 +751,7 @@ CONFIG_CASES = cases(
         **model_config("classes >= 0", "num_classes is -1", "integer ≥ 0", num_classes=-1),
         **model_config("classes whole", "num_classes is '10'", "integer ≥ 0", num_classes="10"),
         **model_config("clusters >= 0", "num_clusters is -2", "integer ≥ 0", num_clusters=-2),
-        **model_config("clusters for clustering alone", "num_clusters is 9", "has no clusters", num_clusters=9),
+        **model_config("clusters for clustering alone", "num_clusters is 9", "does nothing", num_clusters=9),
         **model_config("two clusters", "num_clusters is 1", "at least 2", variant="clustering_aae", num_clusters=1),
         **model_config(
             "a cluster a class",
@@ -794,7 +794,7 @@ CONFIG_CASES = cases(
         **model_config(
             "a density for a VAE", "swiss_roll has none", "a density everywhere", variant="vae", prior="swiss_roll"
         ),
-        **model_config("posterior of an AAE", "not ae", "posterior universal", variant="ae", posterior="universal"),
+        **model_config("posterior of an AAE", "variant is 'ae'", "to be aae", variant="ae", posterior="universal"),
     },
 )
 
