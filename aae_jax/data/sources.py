@@ -55,7 +55,8 @@ def load(
         The data set.
 
     Raises:
-        ValueError: if the name is unknown or a file is damaged, is not the expected one, or holds what cannot be used.
+        ValueError: if the name is unknown, a folder is given for what is not kept in it, or a file is damaged, is not
+            the expected one, or holds what cannot be used.
         FileNotFoundError: if a file is missing and cannot be downloaded.
 
     References:
@@ -65,13 +66,19 @@ def load(
     if not isinstance(name, str | os.PathLike) or not os.fspath(name):
         raise ValueError(f"The data set's name is {name!r}; expected 'mnist5k', another name, or the path of a file.")
     name = os.path.expanduser(os.fspath(name))
+    if name != "mnist5k" and not name.endswith((".npz", ".npy")):
+        return tfds.load_tfds(name, data_dir=data_dir, manual_dir=manual_dir)
+    for folder, value in {"data_dir": data_dir, "manual_dir": manual_dir}.items():
+        if value is not None:
+            raise ValueError(
+                f"{folder} is {os.fspath(value)!r}, and {name} is not kept there; expected none, or a data set of "
+                "tensorflow-datasets, such as 'mnist'."
+            )
     if name.endswith(".npz"):
         return arrays.load_npz(name)
     if name.endswith(".npy"):
         return arrays.load_npy(name)
-    if name == "mnist5k":
-        return _load_mnist5k()
-    return tfds.load_tfds(name, data_dir=data_dir, manual_dir=manual_dir)
+    return _load_mnist5k()
 
 
 def _load_mnist5k() -> Dataset:

@@ -270,7 +270,16 @@ DATA_CASES = [
                 lambda folder: (folder / "file").write_text(""),
                 "data_dir is",
                 "is a file",
-            )
+            ),
+            **{
+                f"{option} for what is kept there": (
+                    lambda folder, option=option: data.load("mnist5k", **{option: folder}),
+                    None,
+                    f"{option} is '",
+                    "mnist5k is not kept there",
+                )
+                for option in ("data_dir", "manual_dir")
+            },
         },
     ),
     *in_folder(
@@ -281,7 +290,7 @@ DATA_CASES = [
                 None,
                 "/none",
                 "no such folder, given as manual_dir",
-            )
+            ),
         },
         error=FileNotFoundError,
     ),
