@@ -73,7 +73,7 @@ def fit(
     Raises:
         ValueError: for rows that do not fit together or are not finite, a batch larger than the training set, a folder
             that cannot be written, a folder in which a run has begun (without `resume`, or one of another seed, batch
-            size, number of rows or `best`, or of more epochs), or devices that do not divide the batch; if an
+            size, data or `best`, or of more epochs), or devices that do not divide the batch; if an
             optimizer's state holds a typed key, or `evaluate` gives what the log has already.
         FloatingPointError: at the first non-finite loss; names its phase, epoch and step. `bad_batch.json` says which
             rows it was of. Of several seeds: when the last one has diverged.

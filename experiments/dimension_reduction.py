@@ -49,7 +49,10 @@ class Config(ClassificationOptions):
     """Options of the command."""
 
     JUDGING: ClassVar[tuple[str, ...]] = ("panels",)
-    OF_SOME: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {"clusters": ("panels", ("2d_unsupervised",))}
+    OF_SOME: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+        "clusters": ("panels", ("2d_unsupervised",)),
+        "classification_rate": ("panels", tuple(panel for panel, (_, labels) in PANELS.items() if labels)),
+    }
 
     preset: Literal["laptop", "smoke", "best", "unlabeled", "paper"] = "laptop"
     """Gives the defaults of the others: minutes on two CPU cores (on all of MNIST up to an hour a panel), seconds, our

@@ -93,7 +93,7 @@ PRESETS = command_line.preset_field({"laptop": Config(), "smoke": _SMOKE})
 def main(config: Config) -> dict[str, Any]:
     """Descends, plays, judges, draws; returns the metrics."""
     config.check()
-    started = time.time()
+    started, begun = time.time(), runs.provenance()
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in ("out", "resume")}
     with runs.lock(config.out):
         reports.check_config(config.out, settings, resume=config.resume)
@@ -106,7 +106,7 @@ def main(config: Config) -> dict[str, Any]:
             "bound_steps": stops,
         }
         metrics = measure(evidence)
-        reports.write_final(config.out, "divergences", config, metrics, started, {0: evidence})
+        reports.write_final(config.out, "divergences", config, metrics, started, {0: evidence}, begun=begun)
         _print_table(evidence, metrics)
         draw(config.out)
     reports.print_files(config.out)

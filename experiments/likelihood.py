@@ -72,9 +72,12 @@ class Config(PaperOptions):
     JUDGING: ClassVar[tuple[str, ...]] = ("models", "samples", "many_samples")
     NEEDS: ClassVar[Mapping[str, str]] = {"code_noise": "code_noise_epochs"}
     OF_SOME: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {
-        "code_size": ("models", ("aae", "vae")),
+        **dict.fromkeys(("code_size", "noise_std", "dropout", "batch_norm"), ("models", ("aae", "vae"))),
         **dict.fromkeys(
-            ("prior_std", "reconstruction_rate", "game_rate", "refine_epochs", "code_noise_epochs", "code_noise"),
+            (
+                *("prior_std", "drops", "reconstruction_rate", "game_rate", "refine_epochs"),
+                *("code_noise_epochs", "code_noise"),
+            ),
             ("models", ("aae",)),
         ),
     }
@@ -154,7 +157,7 @@ class Config(PaperOptions):
     def check_dataset(self, dataset: Dataset) -> None:
         """Checks what can be checked before anything is trained; see `Options`."""
         super().check_dataset(dataset)
-        if self.code_noise_epochs and self.seeds > 1:
+        if self.code_noise_epochs and self.seeds > 1 and "aae" in self.models:
             # Devices that share the seeds share each batch there.
             rows = Rows(dataset.train.image, dataset.train.label)
             terms.check(rows, self.training(self.seed, self.code_noise_epochs))
@@ -224,14 +227,16 @@ def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
         trained[name] = training.train_model("likelihood", config, model_config, dataset, name, descent=descent)
     if config.code_noise_epochs and "aae" in trained:
         options, _ = jobs["aae"]
-        noise = {"posterior": "isotropic", "posterior_std": config.code_noise * config.prior_std}
+        model_config = config.model_config("aae", dataset, **options)
+        noise_std = config.code_noise * config.prior_std
         trained["aae"] = training.train_further(
             "likelihood",
             config,
-            config.model_config("aae", dataset, **options, **noise),
+            model_config,
             dataset,
             AAE_CODE_NOISE,
             trained["aae"],
+            in_training=dataclasses.replace(model_config, posterior="isotropic", posterior_std=noise_std),
             epochs=config.code_noise_epochs,
             descent=optimizers.slower_encoder(optimizers.adam(CODE_NOISE_RATES), ENCODER_SHARE),
         )

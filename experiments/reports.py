@@ -105,15 +105,17 @@ def forget_failed_start(folder: Path) -> None:
     """Removes config and commits of what ended before its first epoch and checkpoint: it leaves nothing to protect.
 
     Args:
-        folder: of a run, or of one training. A `config.json` that is none of a run stays.
+        folder: of a run, or of one training. A `config.json` that is neither's stays.
     """
     path = folder / "config.json"
     files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
-    if any(path.name == "metrics.jsonl" or {"checkpoints", "params"} & {*path.parts} for path in files):
+    kept = {"metrics.jsonl", "final.json"}
+    if any(path.name in kept or {"checkpoints", "params"} & {*path.parts} for path in files):
         return
     with contextlib.suppress(OSError, ValueError):
         config = runs.read_json(path)
-        if isinstance(config, dict) and "experiment" in config:
+        of_ours = ("experiment", "dataset", "seed", "seeds"), ("experiment", "dataset", "model", "training")
+        if isinstance(config, dict) and any({*fields} <= {*config} for fields in of_ours):
             # What begins there next is not of these commits.
             (folder / "commits.json").unlink(missing_ok=True)
             path.unlink()
@@ -267,12 +269,13 @@ def write_final(
         diverged: seeds that are not in the metrics, since their training came to no end.
         begun: commit, commits and dirtiness when the command began; the same as at its end where None.
     """
-    for index, arrays in evidence.items():
-        # A whole file in place of the one before: a run that is judged anew has its final.json all the while.
-        partial = folder / f".evidence_{index}.npz"
-        with partial.open("wb") as file:
+    # Whole files in place of those before: a run that is judged anew has its final.json all the while.
+    partial = {folder / f".evidence_{index}.npz": arrays for index, arrays in evidence.items()}
+    for path, arrays in partial.items():
+        with path.open("wb") as file:
             np.savez_compressed(file, **arrays)
-        partial.replace(folder / f"evidence_{index}.npz")
+    for path in partial:
+        path.replace(folder / path.name.removeprefix("."))
     for path in folder.glob("evidence_*.npz"):
         if seed_index(path) not in evidence:
             path.unlink()

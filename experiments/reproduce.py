@@ -149,8 +149,9 @@ def record(folders: Sequence[Path], name: str) -> Path:
     finals = [_finished(folder) for folder in folders]
     final = reports.joined(finals)
     # Whole before it takes the place of what is there.
-    new = RESULTS / f".{name}"
-    shutil.rmtree(new, ignore_errors=True)
+    new, old = RESULTS / f".{name}", RESULTS / f".{name}.old"
+    for folder in (new, old):
+        shutil.rmtree(folder, ignore_errors=True)
     new.mkdir(parents=True)
     for folder, own in zip(folders, finals, strict=True):
         before = own["config"]["seed"] - final["config"]["seed"]
@@ -160,8 +161,11 @@ def record(folders: Sequence[Path], name: str) -> Path:
             after = f"_seed_{own['config']['seed']}" if before else ""
             shutil.copyfile(path, new / f"{path.stem}{after}.png")
     runs.write_json(new / "final.json", final)
-    shutil.rmtree(kept, ignore_errors=True)
-    return new.rename(kept)
+    if kept.exists():
+        kept.rename(old)
+    new.rename(kept)
+    shutil.rmtree(old, ignore_errors=True)
+    return kept
 
 
 def _finished(folder: Path) -> dict[str, Any]:

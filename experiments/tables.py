@@ -28,13 +28,14 @@ HEADLINES = (
     *("figure11-2d-unsupervised", "figure11-alike-2d-unsupervised", "figure11-10d-100", "figure11-views-10d-100"),
 )
 """Items that the README shows."""
-SELECTIONS = {"panels", "priors"}
+SELECTIONS = {"models", "panels", "priors"}
 """Options that say which models to train: of those that a run has, an item's metric names its own."""
 
 
 def results() -> dict[str, dict[str, Any]]:
     """All that is recorded, by the name of its folder."""
-    return {path.parent.name: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*/final.json"))}
+    kept = [path for path in sorted(RESULTS.glob("*/final.json")) if not path.parent.name.startswith(".")]
+    return {path.parent.name: json.loads(path.read_text()) for path in kept}
 
 
 def measured(item: Item, recorded: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

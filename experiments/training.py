@@ -1,7 +1,6 @@
 """What all experiments share: one model trained to a run folder."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ _NUM_HELD_OUT = 2000
 _NUM_FOR_MOMENTS = 100_000
 """Training rows that give the population moments of batch norm, of sets that have more."""
 _BYTES_FOR_MOMENTS = 2**31
-"""And how much memory they take at most."""
+"""And how much memory they take at most, if that is a batch or more."""
 
 Trained = tuple[Model, Params]
 Scores = Callable[[Model, Params, Batch], dict[str, jax.Array]]
@@ -75,11 +74,13 @@ class Job:
     dataset: str
     """Name of the data set."""
     model: ModelConfig
-    """What is trained."""
+    """What is trained, as it is judged and loaded."""
     training: TrainingConfig
     """How long and on what terms."""
     settings: Any
     """What else the experiment decides: rates, noise, labels."""
+    in_training: ModelConfig | None = None
+    """The model while it is trained, where it has another posterior then."""
 
 
 def train(
@@ -93,7 +94,7 @@ def train(
     labeled: np.ndarray | None = None,
     neighbors: np.ndarray | None = None,
     scores: Scores | None = None,
-    adapt: Callable[[Model], Model] = lambda model: model,
+    start: Params | None = None,
     resume: bool = False,
 ) -> list[tuple[Trained, Params | None] | None]:
     """Trains one model with one or several seeds, or picks up what was trained of it.
@@ -110,14 +111,19 @@ def train(
         labeled: `[S, L]` indices of the training images whose labels may be used, for models that learn from few.
         neighbors: `[N, W]` indices of training images that are like each one, for models that view them.
         scores: what else the log gets after every epoch, from held-out images; with batch norm of their own moments.
-        adapt: what is trained in place of the job's model.
+        start: parameters to begin with, of each network; see `adapters.continued`.
         resume: go on where the folder holds a part of this training.
 
     Returns:
         For each seed the model with the parameters to evaluate it with, and those of its best epoch: with the least
         error of held-out images, or else the least negative log-likelihood. None if it has diverged.
     """
-    model = adapt(build(job.model))
+
+    def make(axis_name: str | None) -> Model:
+        made = build(job.in_training or job.model, axis_name=axis_name)
+        return made if start is None else continued(made, start)
+
+    model = make(None)
     several = isinstance(job.training.seed, tuple)
     label, chosen = (None if part is None else part if several else part[0] for part in (labels, labeled))
     rows = Rows(
@@ -132,7 +138,7 @@ def train(
     steps_per_epoch = len(rows.image) // job.training.batch_size
 
     def make_algorithm(axis_name: str | None) -> Any:
-        sharded = adapt(build(job.model, axis_name=axis_name))
+        sharded = make(axis_name)
         of_phases = optimizers(sharded, steps_per_epoch, job.training.epochs)
         return algorithm(sharded, of_phases, corrupt=corrupt, axis_name=axis_name)
 
@@ -152,7 +158,7 @@ def train(
     line = runs.read_lines(folder / "metrics.jsonl")[-1] if several else {}
     losses = [value for name, value in line.items() if name.endswith("/loss")]
 
-    with_moments = _with_moments(model, dataset.train, job.training.batch_size)
+    judged, with_moments = build(job.model), _with_moments(model, dataset.train, job.training.batch_size)
 
     def of_seed(params: Params | None, index: int) -> Params | None:
         own = jax.tree.map(lambda leaf: leaf[index], params) if several else params
@@ -161,7 +167,7 @@ def train(
     return [
         None
         if any(loss[index] is None for loss in losses)
-        else ((model, of_seed(last, index)), of_seed(of_best, index))
+        else ((judged, of_seed(last, index)), of_seed(of_best, index))
         for index in range(len(job.training.seeds))
     ]
 
@@ -234,21 +240,22 @@ def train_further(
     name: str,
     trained: Sequence[Trained | None],
     *,
+    in_training: ModelConfig,
     epochs: int,
     descent: OptimizersOf,
 ) -> list[Trained | None]:
-    """Trains one model on other terms, of each of its seeds, from where it is: `adapters.continued`.
+    """Trains one model further, of each of its seeds, from where it is.
 
-    They go on one seed after the other, each in a folder `seed_K/NAME`. Those given back have the posterior that the
-    models had before: another one is how they learn, not what they are.
+    They go on one seed after the other, each in a folder `seed_K/NAME`.
 
     Args:
         experiment: see `train_model`.
         config: see there.
-        model_config: of the model from here on: another posterior may be wanted.
+        model_config: see there.
         dataset: see `train_model`.
         name: see there.
         trained: what `train_model` gave.
+        in_training: the model while it is trained: with another posterior, which is how it learns, not what it is.
         epochs: of these trainings.
         descent: of all phases.
     """
@@ -257,20 +264,19 @@ def train_further(
         if of_seed is None:
             longer.append(None)
             continue
-        adapt = functools.partial(continued, params=of_seed[1])
         training = config.training(config.seed + index, epochs)
-        job = Job(experiment, config.dataset, model_config, training, config.settings())
+        job = Job(experiment, config.dataset, model_config, training, config.settings(), in_training)
         folder = config.out / f"seed_{index}" / name
-        corrupt, resume = config.corruption(), config.resume
+        corrupt, start, resume = config.corruption(), of_seed[1], config.resume
         try:
-            (found,) = train(job, dataset, descent, folder, corrupt=corrupt, adapt=adapt, resume=resume)
+            (found,) = train(job, dataset, descent, folder, corrupt=corrupt, start=start, resume=resume)
         except FloatingPointError:
             # As of seeds that are trained together, the others go on.
             if len(trained) == 1:
                 raise
             found = None
         _save(folder, found)
-        longer.append(found and (of_seed[0], found[0][1]))
+        longer.append(found and found[0])
     return longer
 
 
@@ -286,7 +292,7 @@ def _save(folder: Path, of_seed: tuple[Trained, Params | None] | None) -> None:
 
 def _with_moments(model: Model, split: Split, size: int) -> Callable[[Params], Params]:
     """Population moments for the networks that are normalized, from one pass over (most of) the training set."""
-    count = min(_NUM_FOR_MOMENTS, max(size, _BYTES_FOR_MOMENTS // split.image[:1].nbytes))
+    count = max(size, min(_NUM_FOR_MOMENTS, _BYTES_FOR_MOMENTS // split.image[:1].nbytes))
     rows = Rows(split.image[:count], split.label[:count].astype(np.int32))
 
     @jax.jit

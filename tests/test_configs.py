@@ -350,6 +350,7 @@ def test_the_generator_minimizes_the_loss_that_is_named(variant, num_games, name
         ({"variant": "semi_supervised_aae", "num_classes": 10, "num_clusters": 16}, "num_clusters is 16, and does"),
         ({"variant": "dimension_reduction_aae", "num_clusters": 20, "eta": 0.0}, "eta is 0.0"),
         ({"variant": "aae", "instance_noise_std": 0.5}, "expected 0.0, or variant to be gan or label_conditioned_aae"),
+        ({"variant": "vae", "generator_loss": "minimax"}, "generator_loss is 'minimax', and does nothing where var"),
         ({"variant": "aae", "smoothness_radius": 1.0}, "smoothness_radius is 1.0, and does nothing where variant is"),
         ({"variant": "vae", "view_amount": 1.0}, "view_amount is 1.0, and does nothing where variant is 'vae'"),
         ({"variant": "clustering_aae", "num_clusters": 3, "view_balance": 1.0}, "view_amount is 0, view_balance 1.0"),

@@ -103,8 +103,8 @@ def test_batch_norm_of_a_constant_feature_is_finite():
         (lambda: networks.mlp([1], (3, -1), 1), r"hidden_sizes is \[3, -1\]"),
         (lambda: networks.mlp([1], (), 0), r"output_shape is \[0\]"),
         (lambda: networks.normal(0.0), "standard deviation is 0.0"),
-        (lambda: networks.convolutional_encoder((784,), 2), r"image shape is \(784,\)"),
-        (lambda: networks.convolutional_decoder([2], (28, 28)), r"image shape is \(28, 28\)"),
+        (lambda: networks.convolutional_encoder((784,), 2), r"image_shape is \(784,\)"),
+        (lambda: networks.convolutional_decoder([2], (28, 28)), r"image_shape is \(28, 28\)"),
     ],
 )
 def test_bad_sizes_are_named(make, message):

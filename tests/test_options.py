@@ -102,11 +102,10 @@ def asked_for(tmp_path, monkeypatch):
         config = module.Config(dataset=str(tmp_path / "few.npz"), out=tmp_path / "run", **chosen)
         found, dataset = defaultdict(dict), config.load()
 
-        def train(
-            job, dataset, optimizers, folder, *, corrupt, labels=None, labeled=None, neighbors=None, adapt=None, **_
-        ):
-            model = build(job.model) if adapt is None else adapt(build(job.model))
-            parts = {**dataclasses.asdict(job.model), **dataclasses.asdict(job.training)}
+        def train(job, dataset, optimizers, folder, *, corrupt, labels=None, labeled=None, neighbors=None, **_):
+            model_config = job.in_training or job.model
+            model = build(model_config)
+            parts = {**dataclasses.asdict(model_config), **dataclasses.asdict(job.training)}
             parts["input"] = np.asarray(corrupt(jax.random.key(0), jnp.ones((6, 5, 1)))).tolist()
             for phase, optimizer in optimizers(model, 1, job.training.epochs).items():
                 parts[f"rate of {phase}"] = moves(optimizer, job.training.epochs, ["encoder"]).tolist()

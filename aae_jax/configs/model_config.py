@@ -29,6 +29,7 @@ _LEARNS_FROM_LABELS = (
 )
 _FINDS_CLUSTERS = ("clustering_aae", "dimension_reduction_aae")
 _HAS_NO_LIKELIHOOD = ("classifier",)
+_HAS_NO_GAME = ("classifier", "ae", "vae")
 _HAS_CATEGORIES = (
     *("classifier", "semi_supervised_aae", "semi_supervised_dimension_reduction_aae"),
     *_FINDS_CLUSTERS,
@@ -43,6 +44,7 @@ _READ_BY = {
     "instance_noise_std": ("variant", ("gan", "label_conditioned_aae")),
     "smoothness_radius": ("variant", _HAS_CATEGORIES),
     "view_amount": ("variant", _HAS_CATEGORIES),
+    "generator_loss": ("variant", tuple(name for name in get_args(Variant) if name not in _HAS_NO_GAME)),
     "likelihood_std": ("likelihood", ("gaussian",)),
 }
 """Of options that mean something for some others alone: by which option, and which values of it."""

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -144,12 +143,9 @@ def convolutional_decoder(
 
 
 def _check_image_shape(image_shape: Sequence[int]) -> None:
-    if not _is_image_shape(image_shape):
+    if not isinstance(image_shape, list | tuple) or len(image_shape) != 3:
         raise ValueError(
-            f"The image shape is {image_shape}; convolutions expect (height, width, channels), all positive. "
-            "A table of numbers goes with the multilayer perceptron."
+            f"image_shape is {image_shape}; convolutions expect (height, width, channels). A table of numbers goes "
+            "with the multilayer perceptron."
         )
-
-
-def _is_image_shape(shape: Any) -> bool:
-    return isinstance(shape, list | tuple) and len(shape) == 3 and all(isinstance(n, int) and n > 0 for n in shape)
+    check_sizes(image_shape=image_shape)

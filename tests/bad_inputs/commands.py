@@ -208,6 +208,16 @@ OWN = {
             "code_size is 3, and does nothing",
             "expected aae or vae among --models",
         ),
+        "inputs of a GAN": (
+            "--models gan --noise-std 0.3",
+            "noise_std is 0.3, and does nothing",
+            "expected aae or vae among --models",
+        ),
+        "drops of the AAE": (
+            "--models vae --drops 3",
+            "drops is (3,), and does nothing",
+            "expected aae among --models",
+        ),
         "rates of the AAE": (
             "--models vae --game-rate 3",
             "game_rate is 3.0, and does nothing",

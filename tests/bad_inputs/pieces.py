@@ -492,7 +492,7 @@ NETWORK_CASES = [
         "networks.convolutional_encoder",
         {
             "image of three axes": (lambda: networks.convolutional_encoder((784,), 2), "(784,)", "(height, width"),
-            "image sizes >= 1": (lambda: networks.convolutional_encoder((8, 0, 1), 2), "(8, 0, 1)", "all positive"),
+            "image sizes >= 1": (lambda: networks.convolutional_encoder((8, 0, 1), 2), "[8, 0, 1]", SIZES),
             "output size >= 1": (lambda: networks.convolutional_encoder((8, 8, 1), 0), "output_size is [0]", SIZES),
             "other sizes >= 1": (
                 lambda: networks.convolutional_encoder((8, 8, 1), 2, other_sizes=[0]),
