@@ -2,7 +2,7 @@
 
     python -m experiments.clustering                                          # about 2 minutes on two CPU cores
     python -m experiments.clustering --dataset mnist --seeds 3                # about 15 minutes a seed there
-    python -m experiments.clustering --clusters 30 --preset best              # about 12 minutes there
+    python -m experiments.clustering --clusters 30 --preset best              # about 10 minutes there
     python -m experiments.clustering --clusters 30 --preset paper             # about 3 days there, for a GPU
 
 The semi-supervised network without its classification phase: an encoder splits each image into one of K categories and
