@@ -16,7 +16,7 @@ __all__ = ["RESULTS", "headlines", "inserted", "markdown", "measured", "results"
 
 RESULTS = Path(__file__).resolve().parent / "results"
 HEADLINES = (
-    *("table1-10k", "table1-10k-code-5", "table1-10k-decoder", "table1-10k-decoder-fine", "table1-10m"),
+    *("table1-10k", "table1-10k-code-5", "table1-10k-code-noise", "table1-10k-code-noise-fine", "table1-10m"),
     *("table2-100", "table2-views-100", "table2-1000", "table2-views-1000", "table2-all", "table2-views-all"),
     *("table3-16", "table3-alike-16", "table3-30", "table3-alike-30"),
     *("figure2-aae-gaussian", "figure2-vae-gaussian", "figure2-refined-aae-gaussian", "figure2-refined-vae-gaussian"),
