@@ -33,7 +33,7 @@ from aae_jax import (
     row_keys,
 )
 from aae_jax.checkpoints import Checkpoints, best_params
-from aae_jax.types import Model, Phase
+from aae_jax.types import Model, Network, Phase
 
 CONFIG = ModelConfig("vae", (28, 28, 1), hidden_sizes=(8,), weight_std=None)
 ONE_DEVICE = TrainingConfig(epochs=3, batch_size=20, num_devices=1, checkpoint_epochs=1)
@@ -261,7 +261,7 @@ def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(rows, seeds_way, tm
             value = jnp.where(weight < 1.5, -weight, jnp.nan)
             return value, {"grow/loss": value, "grow/one": jnp.ones(())}
 
-        network = networks.Network(init=jax.random.uniform, apply=lambda w, x: w * x)
+        network = Network(init=jax.random.uniform, apply=lambda w, x: w * x)
         return algorithm(Model({"line": network}, (Phase("grow", ("line",), loss),)), {"grow": optax.sgd(0.1)})
 
     terms = TrainingConfig(epochs=2, batch_size=20, num_devices=1, seed=tuple(range(8)))
@@ -414,7 +414,7 @@ def test_the_phase_that_is_blamed_is_the_first_one_in_the_order_of_a_step(rows, 
         def loss(name, value):
             return lambda params, keys, batch: (value(params["line"]), {f"{name}/loss": value(params["line"])})
 
-        network = networks.Network(init=lambda key: jnp.ones(()), apply=lambda w, x: w * x)
+        network = Network(init=lambda key: jnp.ones(()), apply=lambda w, x: w * x)
         # In the first step "second" overflows and takes "first", named before it and run after it, along.
         phases = [Phase("second", ("line",), loss("second", lambda w: w * jnp.inf))]
         phases += [Phase("first", ("line",), loss("first", lambda w: w))]
@@ -449,7 +449,7 @@ def test_only_labeled_rows_give_labels(rows, tmp_path):
             counts = {"loss": params["line"], "known": known, "least": each.min(), "gray": batch.image.mean()}
             return params["line"], {f"count/{name}": count for name, count in counts.items()}
 
-        network = networks.Network(init=lambda key: jnp.zeros(()), apply=lambda w, x: w * x)
+        network = Network(init=lambda key: jnp.zeros(()), apply=lambda w, x: w * x)
         return algorithm(Model({"line": network}, (Phase("count", ("line",), loss),)), {"count": optax.sgd(0.0)})
 
     fit(make_counter, seen, TrainingConfig(epochs=2, batch_size=20, num_devices=1), tmp_path)
