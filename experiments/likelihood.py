@@ -220,14 +220,13 @@ def _train(config: Config, dataset: Dataset) -> dict[str, list[Any]]:
         "vae": ({**by_adam, "code_size": config.code_size}, optimizers.adam()),
         "gan": ({**by_adam, **GAN_OPTIONS}, optimizers.adam(GAN_RATES)),
     }
-    trained = {}
+    model_configs, trained = {}, {}
     for name in config.models:
         options, descent = jobs[name]
-        model_config = config.model_config(name, dataset, **options)
+        model_config = model_configs[name] = config.model_config(name, dataset, **options)
         trained[name] = training.train_model("likelihood", config, model_config, dataset, name, descent=descent)
     if config.code_noise_epochs and "aae" in trained:
-        options, _ = jobs["aae"]
-        model_config = config.model_config("aae", dataset, **options)
+        model_config = model_configs["aae"]
         noise_std = config.code_noise * config.prior_std
         trained["aae"] = training.train_further(
             "likelihood",

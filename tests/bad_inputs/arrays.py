@@ -760,7 +760,7 @@ CONFIG_CASES = cases(
         **model_config("classes >= 0", "num_classes is -1", "integer ≥ 0", num_classes=-1),
         **model_config("classes whole", "num_classes is '10'", "integer ≥ 0", num_classes="10"),
         **model_config("clusters >= 0", "num_clusters is -2", "integer ≥ 0", num_clusters=-2),
-        **model_config("clusters for clustering alone", "num_clusters is 9", "does nothing", num_clusters=9),
+        **model_config("clusters for clustering alone", "num_clusters is 9", "expected 0", num_clusters=9),
         **model_config("two clusters", "num_clusters is 1", "at least 2", variant="clustering_aae", num_clusters=1),
         **model_config(
             "a cluster a class",

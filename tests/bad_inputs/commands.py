@@ -176,6 +176,7 @@ PRIOR_MATCHERS = ("prior_matching", "label_prior")
 ADAMS = PRIOR_MATCHERS
 OWN = {
     "prior_matching": {
+        "data set by name": ("--dataset nmist", "unknown data set 'nmist'", "'.npz'"),
         "generator rate >= 0": ("--generator-rate -1", "rate of generator is -1", "a number ≥ 0"),
         "refine epochs >= 0": ("--refine-epochs -1", "refine_epochs is -1", "integer ≥ 0"),
         "some epochs before": ("--epochs 4 --refine-epochs 4", "refine_epochs is 4", "fewer than the 4 epochs"),
